@@ -1,0 +1,148 @@
+"""What an agent is: the one definition that the API stores, AgentSession embeds and a worker runs.
+
+Every field names an option of the Claude Agent SDK that is safe to expose to whoever defines an
+agent. Options that would break isolation (settings files, environment of the control plane, paths
+of the host) have no field here. Mapping onto the SDK is the worker's business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+PermissionMode = Literal["default", "acceptEdits", "plan", "dontAsk", "bypassPermissions"]
+"""As the SDK's permission modes. The merged policy decides before any of them."""
+
+Permission = Literal["allow", "ask", "deny"]
+"""What the policy does with a tool call: run it, ask a person, or refuse it."""
+
+Effort = Literal["low", "medium", "high", "xhigh", "max"]
+
+DEFAULT_TOOLS = (
+    "Bash",
+    "Read",
+    "Write",
+    "Edit",
+    "Glob",
+    "Grep",
+    "WebFetch",
+    "WebSearch",
+    "TodoWrite",
+    "Agent",
+    "AskUserQuestion",
+    "NotebookEdit",
+)
+
+DEFAULT_POLICY: dict[str, Permission] = {
+    "Read": "allow",
+    "Glob": "allow",
+    "Grep": "allow",
+    "TodoWrite": "allow",
+    "Agent": "allow",
+}
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class McpServer(_Model):
+    """An MCP server that the agent may use: a URL, or a command inside the worker."""
+
+    type: Literal["stdio", "http", "sse"] = "http"
+    url: str | None = Field(None, description="Address, for http and sse.")
+    command: str | None = Field(None, description="Program inside the worker, for stdio.")
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = Field(default_factory=dict)
+    headers: dict[str, str] = Field(default_factory=dict)
+
+
+class Subagent(_Model):
+    """A named helper that the agent can start; see the SDK's AgentDefinition."""
+
+    description: str = Field(description="When the agent should use it.", min_length=1)
+    prompt: str = Field(description="Its system prompt.", min_length=1)
+    tools: tuple[str, ...] | None = None
+    model: str | None = None
+
+
+class Thinking(_Model):
+    """Extended thinking: adaptive, a fixed budget of tokens, or off."""
+
+    type: Literal["adaptive", "enabled", "disabled"] = "adaptive"
+    budget_tokens: int | None = Field(None, ge=1024, le=128_000)
+
+
+class Limits(_Model):
+    """Bounds of one session; what they cut is said in the log."""
+
+    turn_seconds: int = Field(3600, ge=1, le=14_400, description="Wall clock of one turn.")
+    session_seconds: int = Field(14_400, ge=60, le=86_400, description="Life of one worker.")
+    rss_bytes: int = Field(
+        2 * 1024**3, ge=128 * 1024**2, description="Memory of the CLI and its children."
+    )
+    max_turns: int | None = Field(None, ge=1, le=1000, description="Model turns in one answer.")
+
+
+class AgentSpec(_Model):
+    """A whole agent definition. `name` and versions belong to the API resource around it."""
+
+    model: str | None = Field(None, description="Model id; the deployment's default if absent.")
+    fallback_model: str | None = Field(None, description="Used after repeated overload answers.")
+    system_prompt: str | None = Field(None, description="Replaces the default system prompt.")
+    append_system_prompt: str | None = Field(None, description="Added to the default prompt.")
+    tools: tuple[str, ...] = Field(DEFAULT_TOOLS, description="Built-in tools that exist at all.")
+    permissions: dict[str, Permission] = Field(
+        default_factory=lambda: dict(DEFAULT_POLICY),
+        description="Decision per tool name or rule such as Bash(git status:*); the most "
+        "restrictive match wins.",
+    )
+    default_permission: Permission = Field("ask", description="For tools that no rule names.")
+    permission_mode: PermissionMode = "default"
+    mcp_servers: dict[str, McpServer] = Field(default_factory=dict, max_length=20)
+    subagents: dict[str, Subagent] = Field(default_factory=dict, max_length=20)
+    skills: tuple[str, ...] = ()
+    output_schema: dict[str, Any] | None = Field(
+        None, description="JSON Schema: every answer then also carries a structured result."
+    )
+    thinking: Thinking | None = None
+    effort: Effort | None = None
+    betas: tuple[str, ...] = ()
+    env: dict[str, str] = Field(
+        default_factory=dict, description="Environment of the agent's tools. No secrets."
+    )
+    verbatim_prompts: bool = Field(
+        True, description="Deliver messages as typed: no @file expansion, no slash commands."
+    )
+    limits: Limits = Field(default_factory=Limits)
+
+    @field_validator("env")
+    @classmethod
+    def _env_is_not_ours(cls, env: dict[str, str]) -> dict[str, str]:
+        for name in env:
+            if name.startswith(("ANTHROPIC_", "CLAUDE_", "CSP_", "LD_", "NODE_", "BUN_", "PATH")):
+                raise ValueError(f"env.{name}: names of this kind are set by the worker")
+        return env
+
+    def spawn_profile(self) -> str:
+        """Hash of the fields that the CLI fixes when it is spawned: spares are keyed by it.
+
+        The rest (model, system prompt, permission mode, subagents, thinking budget, env, limits)
+        is set when a spare is claimed. Source: docs/explanation/warm-spares.md.
+        """
+        fixed: dict[str, Annotated[Any, "JSON"]] = {
+            "tools": sorted(self.tools),
+            "fallback_model": self.fallback_model,
+            "betas": sorted(self.betas),
+            "max_turns": self.limits.max_turns,
+            "output_schema": self.output_schema,
+            "skills": sorted(self.skills),
+            "mcp": bool(self.mcp_servers),
+            "verbatim": self.verbatim_prompts,
+            "thinking": self.thinking.model_dump() if self.thinking else None,
+        }
+        raw = json.dumps(fixed, sort_keys=True, separators=(",", ":")).encode()
+        return hashlib.sha256(raw).hexdigest()[:16]
