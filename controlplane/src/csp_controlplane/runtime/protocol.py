@@ -1,0 +1,63 @@
+"""The seam between the control plane and whatever runs workers: processes here, pods on Kubernetes.
+
+A runtime knows sessions and workers, nothing of logs, epochs or the worker's gRPC service. One
+conformance suite runs over every implementation (tests/runtime).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from csp_crds.agent import AgentSpec
+
+
+class RuntimeUnavailable(Exception):
+    """The runtime did not answer; the call may be repeated."""
+
+
+class NoCapacity(Exception):
+    """No worker could be started; the text says why in words for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRef:
+    """A worker that belongs to one session for the rest of its life."""
+
+    worker_id: str      # unique for ever: a process's random id, or the pod's UID
+    endpoint: str       # gRPC target, e.g. unix:/run/... or 10.0.0.7:7443
+    warm: bool          # a spare of the right profile was claimed
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerGone:
+    """A worker's process or pod has ended."""
+
+    worker_id: str
+    session_id: str | None
+    reason: Literal["exited", "killed", "deleted", "lost"]
+    message: str
+
+
+class SessionRuntime(Protocol):
+    """Workers for sessions. Every call is idempotent."""
+
+    async def create(self, session_id: str, tenant: str, spec: AgentSpec) -> None:
+        """Asks for a worker: a spare is claimed or a cold one starts. A live one is kept."""
+
+    async def wait_ready(self, session_id: str, deadline_s: float) -> WorkerRef:
+        """Until the session's worker answers its health check.
+
+        Raises NoCapacity when it cannot, TimeoutError at the deadline.
+        """
+
+    async def endpoint(self, session_id: str) -> WorkerRef | None:
+        """The session's live worker, if it has one."""
+
+    async def delete(self, session_id: str) -> None:
+        """Ends the session's worker and everything it started."""
+
+    def watch(self) -> AsyncIterator[WorkerGone]:
+        """Ends of workers as they happen; may repeat, may miss some while disconnected."""
+        ...
