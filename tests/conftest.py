@@ -1,0 +1,92 @@
+"""The real servers that tests run against, one set per pytest process.
+
+Nothing of the product is replaced by a double: PostgreSQL, Valkey, the workers, the CLI and the
+scripted model are the processes that `csp up` starts. Servers live for the session; data is fresh
+for each test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from csp_controlplane.store.database import Database
+from support.postgres import PostgresServer
+from support.processes import ServerProcess, free_port
+from support.valkey import ValkeyServer
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A running PostgreSQL with the migrated template. Shared: a test that stops it makes its own
+    `PostgresServer` instead."""
+    server = PostgresServer()
+    try:
+        server.start()
+        server.create_template()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: PostgresServer) -> Callable[[], str]:
+    """Makes fresh migrated databases, for fixtures with a scope of their own."""
+    return postgres.create_database
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer) -> Iterator[str]:
+    """A fresh migrated database, dropped after the test. Its user is the owner and migrates."""
+    url = postgres.create_database()
+    yield url
+    postgres.drop_database(url)
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    """The application's pool on a fresh database: csp_app, with row level security in force."""
+    database = await Database.connect(database_url, application="csp-test")
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[ValkeyServer]:
+    """A running Valkey. Shared: a test that stops it makes its own `ValkeyServer` instead."""
+    server = ValkeyServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def redis_url(valkey: ValkeyServer) -> str:
+    """An empty Valkey for this test."""
+    valkey.flush()
+    return valkey.url
+
+
+@dataclass(frozen=True)
+class ScriptedModel:
+    """The scripted Messages API as a process of its own."""
+
+    base_url: str
+    process: ServerProcess
+
+
+@pytest.fixture(scope="session")
+def scripted_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedModel]:
+    port = free_port()
+    log: Path = tmp_path_factory.mktemp("scripted_model") / "log"
+    environment = {"CSP_SCRIPTED_HOST": "127.0.0.1", "CSP_SCRIPTED_PORT": str(port)}
+    with ServerProcess.module(
+        "csp_controlplane.scripted_model", log=log, environment=environment
+    ) as process:
+        process.wait_listening(port)
+        yield ScriptedModel(f"http://127.0.0.1:{port}", process)
