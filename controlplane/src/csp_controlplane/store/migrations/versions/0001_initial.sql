@@ -132,7 +132,6 @@ create table sessions (
   last_seq          bigint not null default 0,
   epoch             bigint not null default 0,
   next_n            bigint not null default 1,
-  input_cursor      bigint not null default 0,      -- seq of the last input that a worker consumed
   claude_session_id text,
   origin            text not null default 'api' check (origin in ('api', 'resource')),
   origin_uid        text unique,
@@ -154,7 +153,7 @@ create table bindings (
   worker_id   text not null,
   endpoint    text not null,
   handle_hash bytea not null unique,          -- sha256 of the model proxy handle
-  start       text,                           -- warm, warm_partial, cold
+  bound_seq   bigint not null,                -- last_seq when the epoch began
   bound_at    timestamptz not null default now(),
   ended_at    timestamptz,
   end_reason  text,
@@ -335,18 +334,36 @@ end $$;
 create function open_epoch(
   p_tenant text, p_session text, p_holder text, p_worker text, p_endpoint text, p_handle_hash bytea
 ) returns bigint language plpgsql as $$
-declare v_epoch bigint;
+declare v_epoch bigint; v_seq bigint;
 begin
   perform set_config('csp.tenant', p_tenant, true);
   update sessions set epoch = epoch + 1, next_n = 1, updated_at = now()
     where id = p_session and lease_holder = p_holder and lease_until > now() and deleted_at is null
-    returning epoch into v_epoch;
+    returning epoch, last_seq into v_epoch, v_seq;
   if v_epoch is null then return null; end if;
   update bindings set ended_at = now(), end_reason = coalesce(end_reason, 'replaced')
     where session_id = p_session and ended_at is null;
-  insert into bindings (session_id, epoch, tenant, worker_id, endpoint, handle_hash)
-    values (p_session, v_epoch, p_tenant, p_worker, p_endpoint, p_handle_hash);
+  insert into bindings (session_id, epoch, tenant, worker_id, endpoint, handle_hash, bound_seq)
+    values (p_session, v_epoch, p_tenant, p_worker, p_endpoint, p_handle_hash, v_seq);
   return v_epoch;
+end $$;
+
+-- One session's row in one round trip.
+create function load_session(p_tenant text, p_session text) returns setof sessions
+  language plpgsql as $$
+begin
+  perform set_config('csp.tenant', p_tenant, true);
+  return query select * from sessions s where s.id = p_session and s.deleted_at is null;
+end $$;
+
+-- A stretch of one log in one round trip.
+create function read_log(p_tenant text, p_month date, p_session text, p_after bigint, p_limit int)
+  returns table (seq bigint, id text, type text, payload text) language plpgsql as $$
+begin
+  perform set_config('csp.tenant', p_tenant, true);
+  return query select e.seq, e.id, e.type, e.payload::text from events e
+    where e.month = p_month and e.session_id = p_session and e.seq > p_after
+    order by e.seq limit p_limit;
 end $$;
 
 -- ---- looking across tenants: ids and tenants only -----------------------------------------------
@@ -376,6 +393,30 @@ create function find_handle(p_hash bytea) returns table (tenant text, session_id
   language sql stable security definer set search_path = public as
   $$ select b.tenant, b.session_id, b.epoch from bindings b
      where b.handle_hash = p_hash and b.ended_at is null $$;
+
+-- The duty to look after sessions: taken when free, renewed by its holder.
+create function take_lease(p_tenant text, p_session text, p_holder text, p_seconds double precision)
+  returns boolean language plpgsql as $$
+begin
+  perform set_config('csp.tenant', p_tenant, true);
+  update sessions set lease_holder = p_holder, lease_until = now() + make_interval(secs => p_seconds)
+    where id = p_session and deleted_at is null
+      and (lease_holder = p_holder or lease_until is null or lease_until < now());
+  return found;
+end $$;
+
+create function drop_lease(p_tenant text, p_session text, p_holder text)
+  returns void language plpgsql as $$
+begin
+  perform set_config('csp.tenant', p_tenant, true);
+  update sessions set lease_until = null where id = p_session and lease_holder = p_holder;
+end $$;
+
+create function renew_leases(p_holder text, p_sessions text[], p_seconds double precision)
+  returns setof text language sql volatile security definer set search_path = public as
+  $$ update sessions s set lease_until = now() + make_interval(secs => p_seconds)
+     where s.id = any(p_sessions) and s.lease_holder = p_holder and s.lease_until > now()
+     returning s.id $$;
 
 -- Sessions with work to do that no living gateway looks after.
 create function sessions_needing_worker(p_limit int) returns table (tenant text, session_id text)
@@ -423,6 +464,7 @@ begin
     execute format('grant select on %I to csp_definer', t);
   end loop;
   grant update on login_links to csp_definer;
+  grant update (lease_until) on sessions to csp_definer;
 end $$;
 revoke update, delete on audit_events from csp_app;
 revoke update on events, transcript_entries from csp_app;

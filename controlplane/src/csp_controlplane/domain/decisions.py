@@ -1,0 +1,258 @@
+"""What may happen to a session, and what follows: pure decisions over its fold.
+
+Each function takes the fold as it was read and returns a `Decision`: the next fold and the
+control plane's events. The caller writes both under the fold's version and asks again when somebody
+else was faster. No decision looks at a clock or a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from csp_controlplane.domain.events import EventFactory, NewEvent
+from csp_controlplane.domain.fold import Fold, Question, Queued, Turn
+from csp_controlplane.domain.vocabulary import MAX_QUEUE, TOOL_RESULTS, TOOL_USES
+from csp_controlplane.errors import Conflict, RateLimited
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The next fold and the events that lead to it, in order."""
+
+    fold: Fold
+    events: tuple[NewEvent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFact:
+    """One fact of the worker, parsed."""
+
+    id: str
+    type: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What the control plane adds to a batch of facts: events after given places of the batch."""
+
+    fold: Fold
+    after: tuple[tuple[int, NewEvent], ...] = ()
+    unconfirmed: tuple[str, ...] = ()
+    """Tool uses that ran although they asked and nobody had answered: for the audit."""
+
+
+# ---- what people ask for --------------------------------------------------------------------------
+
+
+def accept(fold: Fold, type_: str, fields: dict[str, Any], make: EventFactory) -> Decision:
+    """One event of a client. Raises Conflict or RateLimited in words for the person."""
+    if fold.state == "completed":
+        raise Conflict("This session has ended. Start a new one to go on.")
+    match type_:
+        case "user.message":
+            return _accept_message(fold, fields, make)
+        case "user.message_update" | "user.message_cancel":
+            return _accept_queue_change(fold, type_, fields, make)
+        case "user.tool_confirmation":
+            return _accept_confirmation(fold, fields, make)
+        case _:
+            return Decision(fold, (make.make(type_, fields),))
+
+
+def _accept_message(fold: Fold, fields: dict[str, Any], make: EventFactory) -> Decision:
+    if len(fold.queue) >= MAX_QUEUE:
+        raise RateLimited(
+            f"{MAX_QUEUE} messages are already waiting in this session. "
+            "Wait for some of them, or cancel them, and send this one again."
+        )
+    client_id = fields.get("client_id")
+    event = make.make("user.message", fields, dedup_key=client_id and f"c:{client_id}")
+    queue = (*fold.queue, Queued(event.id, client_id))
+    return Decision(replace(fold, queue=queue), (event,))
+
+
+def _accept_queue_change(
+    fold: Fold, type_: str, fields: dict[str, Any], make: EventFactory
+) -> Decision:
+    message = fields["message_id"]
+    if message not in {queued.id for queued in fold.queue}:
+        raise Conflict("This message has already been started, so it can no longer be changed.")
+    queue = fold.queue
+    if type_ == "user.message_cancel":
+        queue = tuple(queued for queued in queue if queued.id != message)
+    change = make.make(type_, fields)
+    if fold.state == "running" and fold.turn is None and not queue:
+        idle = fold.after("turn_ended", queue=queue)
+        return Decision(idle, (change, _idle(idle, {"type": "end_turn"}, make)))
+    return Decision(replace(fold, queue=queue), (change,))
+
+
+def _accept_confirmation(fold: Fold, fields: dict[str, Any], make: EventFactory) -> Decision:
+    tool_use = fields["tool_use_id"]
+    question = next((q for q in fold.questions if q.id == tool_use), None)
+    if question is None:
+        raise Conflict("This question has already been answered, or what asked it has ended.")
+    left = tuple(q for q in fold.questions if q.id != tool_use)
+    rules = fold.allowed_rules
+    if fields.get("scope") == "session" and fields["result"] == "allow":
+        rules = (*rules, question.rule) if question.rule not in rules else rules
+    answer = make.make("user.tool_confirmation", fields, dedup_key=f"confirm:{tool_use}")
+    next_fold = replace(fold, questions=left, allowed_rules=rules)
+    return Decision(next_fold, (answer, _waiting_or_running(next_fold, make)))
+
+
+def update_settings(fold: Fold, changes: dict[str, Any], make: EventFactory) -> Decision:
+    """New title, model, permission mode or metadata: `session.updated` with what changed."""
+    if fold.state == "completed" and set(changes) - {"title", "metadata"}:
+        raise Conflict("This session has ended: only its title and metadata can be changed.")
+    next_fold = replace(
+        fold,
+        model=changes.get("model", fold.model),
+        permission_mode=changes.get("permission_mode", fold.permission_mode),
+        titled=fold.titled or "title" in changes,
+    )
+    return Decision(next_fold, (make.make("session.updated", changes),))
+
+
+# ---- what workers report --------------------------------------------------------------------------
+
+
+def follow(fold: Fold, facts: Sequence[WorkerFact], make: EventFactory) -> Consequences:
+    """The fold after a batch of the worker's facts and what the control plane adds to it."""
+    added: list[tuple[int, NewEvent]] = []
+    unconfirmed: list[str] = []
+    for place, fact in enumerate(facts):
+        if fact.type == "span.turn_start":
+            fold = _turn_started(fold, fact)
+            added.append((place, make.make("session.status_running", {"state": fold.state})))
+        elif fact.type == "span.turn_end" and fold.turn is not None:
+            fold = _turn_ended(fold)
+            if fold.state == "active":
+                added.append((place, _idle(fold, _stop_reason(fact.body), make)))
+        elif fact.type in TOOL_USES and fact.body.get("evaluated_permission") == "ask":
+            fold = replace(fold, questions=(*fold.questions, _question(fact)))
+            added.append((place, _waiting_or_running(fold, make)))
+        elif fact.type in TOOL_RESULTS:
+            tool_use = fact.body.get("tool_use_id") or fact.body.get("mcp_tool_use_id")
+            left = tuple(q for q in fold.questions if q.id != tool_use)
+            if len(left) != len(fold.questions):
+                fold = replace(fold, questions=left)
+                added.append((place, _waiting_or_running(fold, make)))
+                if not fact.body.get("is_error"):
+                    unconfirmed.append(str(tool_use))
+    return Consequences(fold, tuple(added), tuple(unconfirmed))
+
+
+def _turn_started(fold: Fold, fact: WorkerFact) -> Fold:
+    ids = tuple(str(i) for i in fact.body.get("message_ids", ()))
+    queue = tuple(queued for queued in fold.queue if queued.id not in ids)
+    return fold.after("turn_started", queue=queue, turn=Turn(fact.id, ids), questions=())
+
+
+def _turn_ended(fold: Fold) -> Fold:
+    if fold.queue:
+        return replace(fold, turn=None, questions=())
+    return fold.after("turn_ended", turn=None, questions=())
+
+
+def _question(fact: WorkerFact) -> Question:
+    name = str(fact.body.get("name", ""))
+    return Question(fact.id, name, str(fact.body.get("suggested_rule") or name))
+
+
+def _stop_reason(turn_end: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "retries_exhausted" if turn_end.get("reason") == "api_error" else "end_turn"}
+
+
+def _idle(fold: Fold, stop_reason: dict[str, Any], make: EventFactory) -> NewEvent:
+    return make.make("session.status_idle", {"stop_reason": stop_reason, "state": fold.state})
+
+
+def _waiting_or_running(fold: Fold, make: EventFactory) -> NewEvent:
+    if not fold.questions:
+        return make.make("session.status_running", {"state": fold.state})
+    waiting = {"type": "requires_action", "event_ids": [q.id for q in fold.questions]}
+    return _idle(fold, waiting, make)
+
+
+# ---- the life of workers --------------------------------------------------------------------------
+
+
+def bound(fold: Fold, data: dict[str, Any], make: EventFactory) -> Decision:
+    """A worker was bound. After trouble, says that the session is there again."""
+    recovered = fold.state in ("error", "paused")
+    text = "The session is back." if recovered else "The session is ready."
+    notice = _notice(make, "resumed" if recovered else "worker_bound", "info", text, data)
+    next_fold = fold if fold.state == "running" else fold.after("bound")
+    events = [notice]
+    if fold.state == "error" and not fold.queue:
+        events.append(_idle(next_fold, {"type": "end_turn"}, make))
+    return Decision(next_fold, tuple(events))
+
+
+def worker_lost(
+    fold: Fold, message: str, partial: Sequence[dict[str, str]], make: EventFactory
+) -> Decision:
+    """The epoch ended without being asked to: its turn is interrupted, its questions expire."""
+    events = []
+    if fold.turn is not None:
+        end = {
+            "outcome": "interrupted",
+            "reason": "worker_lost",
+            "turn_start_id": fold.turn.id,
+            "message_ids": list(fold.turn.message_ids),
+            "partial": list(partial),
+        }
+        events.append(make.make("span.turn_end", end))
+    next_fold = fold if fold.state == "completed" else fold.after("worker_lost")
+    next_fold = replace(next_fold, turn=None, questions=())
+    events.append(_notice(make, "worker_lost", "warning", message, {}))
+    events.append(make.make("session.status_rescheduled", {"state": next_fold.state}))
+    return Decision(next_fold, tuple(events))
+
+
+def pause(fold: Fold, make: EventFactory) -> Decision | None:
+    """Gives the worker back while nobody needs it. None when somebody does."""
+    if fold.state != "active" or fold.queue or fold.turn:
+        return None
+    text = "The session rests after a time without use. Send a message to go on."
+    return Decision(fold.after("paused"), (_notice(make, "paused", "info", text, {}),))
+
+
+def finish(fold: Fold, make: EventFactory) -> Decision:
+    """The session ends for good; a running turn is interrupted."""
+    if fold.state == "completed":
+        return Decision(fold)
+    events = []
+    if fold.turn is not None:
+        end = {
+            "outcome": "interrupted",
+            "reason": "session_ended",
+            "turn_start_id": fold.turn.id,
+            "message_ids": list(fold.turn.message_ids),
+        }
+        events.append(make.make("span.turn_end", end))
+    next_fold = fold.after("finished", turn=None, questions=(), queue=())
+    events.append(make.make("session.status_terminated", {"state": next_fold.state}))
+    return Decision(next_fold, tuple(events))
+
+
+def bind_failed(fold: Fold, message: str, make: EventFactory) -> Decision:
+    """No worker could be had; the session keeps trying and says why, once per reason."""
+    error = {
+        "type": "unknown_error",
+        "message": message,
+        "retry_status": {"type": "retrying"},
+    }
+    next_fold = fold if fold.state == "completed" else fold.after("bind_failed")
+    return Decision(next_fold, (make.make("session.error", {"error": error}),))
+
+
+def _notice(
+    make: EventFactory, code: str, level: str, message: str, data: dict[str, Any]
+) -> NewEvent:
+    fields = {"code": code, "level": level, "message": message, "data": data}
+    return make.make("session.notice", fields)

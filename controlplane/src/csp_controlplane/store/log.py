@@ -1,0 +1,193 @@
+"""Reading and appending the event log: the only code that touches the events table.
+
+Every call is one round trip. An append either is the whole batch, committed, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+import orjson
+
+from csp_controlplane.domain.events import LoggedEvent, NewEvent
+from csp_controlplane.domain.fold import Fold
+from csp_controlplane.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class FoldChange:
+    """The next fold, valid only on top of the version it was computed from."""
+
+    version: int
+    fold: Fold
+
+    def columns(self) -> tuple[int, str, str, bool]:
+        fold = self.fold
+        return self.version, orjson.dumps(fold.to_json()).decode(), fold.state, fold.needs_worker
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerBatch:
+    """Facts of one epoch's worker (with n) and control-plane events among them (n is None)."""
+
+    epoch: int
+    first_n: int
+    ns: Sequence[int | None]
+    ids: Sequence[str]
+    types: Sequence[str]
+    payloads: Sequence[str]
+    subpaths: Sequence[str] = ()
+    entries: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of a control append. `base` is the seq before its first event, or, for a
+    duplicate, the seq of the event that was already there."""
+
+    outcome: Literal["appended", "duplicate", "stale", "missing"]
+    base: int = 0
+
+
+_NO_CHANGE: tuple[None, None, None, None] = (None, None, None, None)
+
+
+async def append_worker(
+    db: Database, tenant: str, session: str, batch: WorkerBatch, change: FoldChange | None
+) -> int | None:
+    """The seq before the batch, or None when epoch, n or fold version do not match."""
+    async with db.untenanted() as connection:
+        base: int | None = await connection.fetchval(
+            "select append_worker($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)",
+            tenant,
+            session,
+            batch.epoch,
+            batch.first_n,
+            batch.ns,
+            batch.ids,
+            batch.types,
+            batch.payloads,
+            batch.subpaths,
+            batch.entries,
+            *(change.columns() if change else _NO_CHANGE),
+        )
+    return base
+
+
+async def append_control(
+    db: Database,
+    tenant: str,
+    session: str,
+    events: Sequence[NewEvent],
+    change: FoldChange | None,
+    *,
+    title: str | None = None,
+) -> Appended:
+    """Appends the control plane's own events, with or without a worker alive."""
+    async with db.untenanted() as connection:
+        row = await connection.fetchrow(
+            "select outcome, base from append_control($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)",
+            tenant,
+            session,
+            [event.id for event in events],
+            [event.type for event in events],
+            [event.payload.decode() for event in events],
+            [event.dedup_key for event in events],
+            *(change.columns() if change else _NO_CHANGE),
+            title,
+        )
+    return Appended(row["outcome"], row["base"] or 0)
+
+
+async def read_log(
+    db: Database, tenant: str, month: date, session: str, after: int, limit: int
+) -> list[LoggedEvent]:
+    """Events with seq > after, oldest first."""
+    async with db.untenanted() as connection:
+        rows = await connection.fetch(
+            "select * from read_log($1,$2,$3,$4,$5)", tenant, month, session, after, limit
+        )
+    return [LoggedEvent(r[0], r[1], r[2], r[3].encode()) for r in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """A page of the log as the API asks for it."""
+
+    limit: int
+    after: int = 0
+    before: int | None = None
+    descending: bool = False
+    types: Sequence[str] | None = None
+    created: dict[str, datetime] | None = None
+
+
+_COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+
+
+async def query_log(
+    db: Database, tenant: str, month: date, session: str, query: LogQuery
+) -> list[LoggedEvent]:
+    """Events between two seqs, filtered, in the order asked for."""
+    values: list[Any] = [month, session, query.after]
+    where = ["month = $1", "session_id = $2", "seq > $3"]
+    if query.before is not None:
+        values.append(query.before)
+        where.append(f"seq < ${len(values)}")
+    if query.types:
+        values.append(list(query.types))
+        where.append(f"type = any(${len(values)})")
+    for comparison, moment in (query.created or {}).items():
+        values.append(moment)
+        where.append(f"created_at {_COMPARISONS[comparison]} ${len(values)}")
+    values.append(query.limit)
+    order = "desc" if query.descending else "asc"
+    sql = (
+        f"select seq, id, type, payload::text from events where {' and '.join(where)} "  # noqa: S608 -- fragments above
+        f"order by seq {order} limit ${len(values)}"
+    )
+    async with db.tenant(tenant) as connection:
+        rows = await connection.fetch(sql, *values)
+    return [LoggedEvent(r[0], r[1], r[2], r[3].encode()) for r in rows]
+
+
+async def events_by_dedup_key(
+    db: Database, tenant: str, month: date, session: str, keys: Sequence[str]
+) -> list[LoggedEvent]:
+    """The events that were written under these client message ids."""
+    async with db.tenant(tenant) as connection:
+        rows = await connection.fetch(
+            "select seq, id, type, payload::text from events "
+            "where month = $1 and session_id = $2 and dedup_key = any($3) order by seq",
+            month,
+            session,
+            list(keys),
+        )
+    return [LoggedEvent(r[0], r[1], r[2], r[3].encode()) for r in rows]
+
+
+async def facts_of_epoch(
+    db: Database, tenant: str, month: date, session: str, epoch: int, first_n: int, last_n: int
+) -> dict[int, bytes]:
+    """Stored bytes by n: what a worker that repeats itself must repeat exactly."""
+    async with db.tenant(tenant) as connection:
+        rows = await connection.fetch(
+            "select n, payload::text from events where month = $1 and session_id = $2 "
+            "and epoch = $3 and n between $4 and $5",
+            month,
+            session,
+            epoch,
+            first_n,
+            last_n,
+        )
+    return {r[0]: r[1].encode() for r in rows}
+
+
+async def log_heads(db: Database, sessions: Sequence[str]) -> dict[str, int]:
+    """last_seq by session: the read that makes up for lost notifications."""
+    async with db.untenanted() as connection:
+        rows = await connection.fetch("select * from log_heads($1)", list(sessions))
+    return {r["session_id"]: r["last_seq"] for r in rows}
