@@ -7,10 +7,9 @@ passed. Polling is for what has no event to wait on: a file, a process, another 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 
@@ -32,13 +31,16 @@ async def wait_until(
     """
     end = time.monotonic() + deadline
     while True:
-        value = predicate()
-        if inspect.isawaitable(value):
-            value = await asyncio.wait_for(value, max(0.1, end - time.monotonic()))
+        outcome = predicate()
+        if isinstance(outcome, Awaitable):
+            outcome = await asyncio.wait_for(outcome, max(0.1, end - time.monotonic()))
+        value = cast("T", outcome)
         if value:
             return value
         if time.monotonic() >= end:
-            raise DeadlineExceeded(f"{what} did not come true within {deadline:g} s; last: {value!r}")
+            raise DeadlineExceeded(
+                f"{what} did not come true within {deadline:g} s; last: {value!r}"
+            )
         await asyncio.sleep(interval)
 
 
@@ -49,6 +51,8 @@ def wait_until_sync(
     end = time.monotonic() + deadline
     while not (value := predicate()):
         if time.monotonic() >= end:
-            raise DeadlineExceeded(f"{what} did not come true within {deadline:g} s; last: {value!r}")
+            raise DeadlineExceeded(
+                f"{what} did not come true within {deadline:g} s; last: {value!r}"
+            )
         time.sleep(0.02)
     return value
