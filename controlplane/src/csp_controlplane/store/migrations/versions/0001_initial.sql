@@ -239,7 +239,8 @@ create table model_requests (
   input_tokens                bigint,
   output_tokens               bigint,
   cache_read_input_tokens     bigint,
-  cache_creation_input_tokens bigint,
+  cache_creation_input_tokens bigint,         -- of every lifetime
+  cache_creation_1h_input_tokens bigint,      -- those of them that live for an hour
   started_at                  timestamptz not null default now(),
   ended_at                    timestamptz
 );
@@ -438,6 +439,14 @@ create function log_heads(p_sessions text[]) returns table (session_id text, las
   language sql stable security definer set search_path = public as
   $$ select s.id, s.last_seq, s.epoch from sessions s where s.id = any(p_sessions) $$;
 
+-- Reservations that were never settled: whoever made them is gone.
+create function unsettled_requests(p_seconds double precision, p_limit int)
+  returns table (tenant text, session_id text, id text)
+  language sql stable security definer set search_path = public as
+  $$ select r.tenant, r.session_id, r.id from model_requests r
+     where r.status = 'reserved' and r.started_at < now() - make_interval(secs => p_seconds)
+     order by r.started_at limit p_limit $$;
+
 create function live_workers() returns table (tenant text, session_id text, epoch bigint, worker_id text)
   language sql stable security definer set search_path = public as
   $$ select b.tenant, b.session_id, b.epoch, b.worker_id from bindings b where b.ended_at is null $$;
@@ -459,7 +468,8 @@ begin
   alter table tenants force row level security;
   create policy tenant on tenants to csp_app using (id = csp_tenant()) with check (id = csp_tenant());
   grant select, insert, update on tenants to csp_app;
-  foreach t in array array['users', 'api_keys', 'web_sessions', 'login_links', 'sessions', 'bindings'] loop
+  foreach t in array array['users', 'api_keys', 'web_sessions', 'login_links', 'sessions', 'bindings',
+      'model_requests'] loop
     execute format('create policy definer on %I to csp_definer using (true)', t);
     execute format('grant select on %I to csp_definer', t);
   end loop;
