@@ -1,0 +1,74 @@
+# Every target does the set-up it needs by itself; nothing but Python 3.11+ and make is expected of
+# the machine. The set-up is in tools/prepare and does nothing the second time.
+
+# The first Python on the PATH that is new enough.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+BIN := .venv/bin
+PREPARE := PYTHONPATH=tools PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m prepare
+NPM := $(PREPARE) npm
+
+export PYTHONUNBUFFERED := 1
+export CSP_STATIC_DIR ?= $(CURDIR)/frontend/dist
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-python test-page lint fmt bench generate check-generated build-page lock clean python
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: python ## Start everything and print a sign-in link (ARGS="--port 9000" goes to `csp up`)
+	@$(PREPARE) environment page
+	@exec $(BIN)/csp up $(ARGS)
+
+test: python ## All tests: real servers, real workers, the page in Chromium (ARGS="-k name" goes to pytest)
+	@$(PREPARE) environment page
+	@$(MAKE) --no-print-directory test-python test-page
+
+test-python: python
+	@$(PREPARE) environment page
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+test-page: python
+	@$(NPM) test
+
+lint: python ## ruff, mypy, import-linter, shellcheck, the page's linters, and what may not be in the tree
+	@$(PREPARE) environment
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python tools/check_tree.py
+	@$(NPM) run lint
+	@$(NPM) run typecheck
+
+fmt: python ## Format the Python and page sources
+	@$(PREPARE) environment
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(NPM) run format
+
+bench: python ## Print each figure of speed and memory with its bound; a miss fails
+	@$(PREPARE) environment page
+	@$(BIN)/python -m bench $(ARGS)
+
+generate: python ## Make again what has its source elsewhere: stubs, API client, reference pages
+	@$(PREPARE) environment
+	@PYTHONPATH=tools $(BIN)/python -m generate
+	@$(NPM) run generate
+
+check-generated: generate
+	@git diff --exit-code -- || { echo "Generated files differ from their sources: commit what make generate made."; exit 1; }
+
+build-page: python ## Build the page into frontend/dist
+	@$(PREPARE) page
+
+lock: python ## Pin the newest allowed versions that pyproject.toml files ask for into requirements.lock
+	@$(PREPARE) environment
+	@PYTHONPATH=tools $(BIN)/python -m generate lock
+
+clean: ## Remove everything that the other targets made; data of `csp up` stays
+	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache frontend/node_modules frontend/dist
+
+python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none was found on the PATH." >&2; exit 1; }
