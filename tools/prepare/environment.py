@@ -7,6 +7,7 @@ is the way to an exact environment.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -23,9 +24,14 @@ UV_PIN = ROOT / "tools" / "uv.txt"
 LOCK = ROOT / "requirements.lock"
 _STAMP = VENV / ".csp-stamp"
 _NETWORK = (
-    "Python packages could not be installed. Check the network, and PIP_INDEX_URL and "
-    "UV_DEFAULT_INDEX when this machine uses a mirror; then run the command again."
+    "Python packages could not be installed. Check the network, and pip's settings when this "
+    "machine uses a mirror or a proxy; then run the command again."
 )
+_PIP_TO_UV = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "cert": "SSL_CERT_FILE",
+}
 
 
 def members() -> list[Path]:
@@ -45,12 +51,31 @@ def prepare() -> None:
         _create()
         pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
         run([*pip, "--require-hashes", "-r", UV_PIN], hint=_NETWORK)
-        install = [UV, "pip", "install", "--python", PYTHON]
-        run([*install, "--require-hashes", "-r", LOCK], hint=_NETWORK)
+        install("--require-hashes", "-r", LOCK)
         editables = [part for member in members() for part in ("-e", member)]
         # The build backend comes from the lock, like everything else.
-        run([*install, "--no-deps", "--no-build-isolation", *editables], hint=_NETWORK)
+        install("--no-deps", "--no-build-isolation", *editables)
     stamps.write(_STAMP, wanted)
+
+
+def install(*arguments: str | Path) -> None:
+    """`uv pip install` with what this machine's pip is set up for."""
+    settings = {**_pip_settings(), **os.environ}
+    command = [UV, "pip", "install", "--python", PYTHON, *arguments]
+    run(command, hint=_NETWORK, environment=settings)
+
+
+def _pip_settings() -> dict[str, str]:
+    """uv reads none of pip's configuration, but a machine behind a mirror has nothing else."""
+    command = [str(PYTHON), "-m", "pip", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True).stdout
+    found = {}
+    for line in listed.splitlines():
+        name, _, value = line.partition("=")
+        variable = _PIP_TO_UV.get(name.rpartition(".")[2])
+        if variable:
+            found[variable] = value.strip("'\"").replace("\\n", " ").strip()
+    return found
 
 
 def _create() -> None:

