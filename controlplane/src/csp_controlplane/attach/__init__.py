@@ -1,0 +1,1 @@
+"""Between the log and the workers: binding, attaching, committing facts, delivering input."""

@@ -16,6 +16,8 @@ from csp_controlplane.domain.fold import Fold, Question, Queued, Turn
 from csp_controlplane.domain.vocabulary import MAX_QUEUE, TOOL_RESULTS, TOOL_USES
 from csp_controlplane.errors import Conflict, RateLimited
 
+MAX_TITLE = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -44,7 +46,7 @@ class Consequences:
     """Tool uses that ran although they asked and nobody had answered: for the audit."""
 
 
-# ---- what people ask for --------------------------------------------------------------------------
+# ---- what people ask for
 
 
 def accept(fold: Fold, type_: str, fields: dict[str, Any], make: EventFactory) -> Decision:
@@ -68,10 +70,21 @@ def _accept_message(fold: Fold, fields: dict[str, Any], make: EventFactory) -> D
             f"{MAX_QUEUE} messages are already waiting in this session. "
             "Wait for some of them, or cancel them, and send this one again."
         )
-    client_id = fields.get("client_id")
-    event = make.make("user.message", fields, dedup_key=client_id and f"c:{client_id}")
-    queue = (*fold.queue, Queued(event.id, client_id))
-    return Decision(replace(fold, queue=queue), (event,))
+    event = make.make("user.message", fields)
+    next_fold = replace(fold, queue=(*fold.queue, Queued(event.id, fields.get("client_id"))))
+    if fold.titled:
+        return Decision(next_fold, (event,))
+    titled = make.make("session.updated", {"title": title_of(fields["content"])})
+    return Decision(replace(next_fold, titled=True), (event, titled))
+
+
+def title_of(content: Sequence[dict[str, Any]]) -> str:
+    """A title from a first message: its first line, cut at a word, or what is attached."""
+    text = " ".join(block["text"] for block in content if block["type"] == "text").strip()
+    line = " ".join(text.splitlines()[0].split()) if text else ""
+    if len(line) > MAX_TITLE:
+        line = line[:MAX_TITLE].rsplit(" ", 1)[0].rstrip(",;:") + "…"
+    return line or "Attached files"
 
 
 def _accept_queue_change(
@@ -117,7 +130,7 @@ def update_settings(fold: Fold, changes: dict[str, Any], make: EventFactory) -> 
     return Decision(next_fold, (make.make("session.updated", changes),))
 
 
-# ---- what workers report --------------------------------------------------------------------------
+# ---- what workers report
 
 
 def follow(fold: Fold, facts: Sequence[WorkerFact], make: EventFactory) -> Consequences:
@@ -178,7 +191,7 @@ def _waiting_or_running(fold: Fold, make: EventFactory) -> NewEvent:
     return _idle(fold, waiting, make)
 
 
-# ---- the life of workers --------------------------------------------------------------------------
+# ---- the life of workers
 
 
 def bound(fold: Fold, data: dict[str, Any], make: EventFactory) -> Decision:
@@ -197,16 +210,7 @@ def worker_lost(
     fold: Fold, message: str, partial: Sequence[dict[str, str]], make: EventFactory
 ) -> Decision:
     """The epoch ended without being asked to: its turn is interrupted, its questions expire."""
-    events = []
-    if fold.turn is not None:
-        end = {
-            "outcome": "interrupted",
-            "reason": "worker_lost",
-            "turn_start_id": fold.turn.id,
-            "message_ids": list(fold.turn.message_ids),
-            "partial": list(partial),
-        }
-        events.append(make.make("span.turn_end", end))
+    events = _interrupted(fold, "worker_lost", make, partial)
     next_fold = fold if fold.state == "completed" else fold.after("worker_lost")
     next_fold = replace(next_fold, turn=None, questions=())
     events.append(_notice(make, "worker_lost", "warning", message, {}))
@@ -226,18 +230,38 @@ def finish(fold: Fold, make: EventFactory) -> Decision:
     """The session ends for good; a running turn is interrupted."""
     if fold.state == "completed":
         return Decision(fold)
-    events = []
-    if fold.turn is not None:
-        end = {
-            "outcome": "interrupted",
-            "reason": "session_ended",
-            "turn_start_id": fold.turn.id,
-            "message_ids": list(fold.turn.message_ids),
-        }
-        events.append(make.make("span.turn_end", end))
+    events = _interrupted(fold, "session_ended", make)
     next_fold = fold.after("finished", turn=None, questions=(), queue=())
     events.append(make.make("session.status_terminated", {"state": next_fold.state}))
     return Decision(next_fold, tuple(events))
+
+
+def rest(fold: Fold, make: EventFactory) -> Decision | None:
+    """Its person put the session away: a running turn is interrupted, queued messages cancelled."""
+    if fold.state in ("completed", "paused") and not fold.queue:
+        return None
+    events = _interrupted(fold, "session_archived", make)
+    events += [make.make("user.message_cancel", {"message_id": m.id}) for m in fold.queue]
+    next_fold = fold.after("rested", turn=None, questions=(), queue=())
+    events.append(_notice(make, "paused", "info", "The session was archived.", {}))
+    events.append(_idle(next_fold, {"type": "end_turn"}, make))
+    return Decision(next_fold, tuple(events))
+
+
+def _interrupted(
+    fold: Fold, reason: str, make: EventFactory, partial: Sequence[dict[str, str]] = ()
+) -> list[NewEvent]:
+    """The end of the running turn, if there is one."""
+    if fold.turn is None:
+        return []
+    end = {
+        "outcome": "interrupted",
+        "reason": reason,
+        "turn_start_id": fold.turn.id,
+        "message_ids": list(fold.turn.message_ids),
+        "partial": list(partial),
+    }
+    return [make.make("span.turn_end", end)]
 
 
 def bind_failed(fold: Fold, message: str, make: EventFactory) -> Decision:

@@ -41,9 +41,7 @@ class EventFactory:
     now: Callable[[], datetime]
     new_id: Callable[[str], str]
 
-    def make(
-        self, type_: str, fields: dict[str, Any], *, dedup_key: str | None = None
-    ) -> NewEvent:
+    def make(self, type_: str, fields: dict[str, Any], *, dedup_key: str | None = None) -> NewEvent:
         """The payload begins with id and type and carries processed_at."""
         id_ = self.new_id("sevt")
         stamp = self.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -120,11 +120,7 @@ class UserToolConfirmation(_Input):
 
 
 ClientEvent = Annotated[
-    UserMessage
-    | UserMessageUpdate
-    | UserMessageCancel
-    | UserInterrupt
-    | UserToolConfirmation,
+    UserMessage | UserMessageUpdate | UserMessageCancel | UserInterrupt | UserToolConfirmation,
     Field(discriminator="type"),
 ]
 _ADAPTER: TypeAdapter[ClientEvent] = TypeAdapter(ClientEvent)

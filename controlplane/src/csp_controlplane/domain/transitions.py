@@ -8,7 +8,14 @@ from typing import Final, Literal
 from csp_controlplane.domain.vocabulary import State
 
 Trigger = Literal[
-    "bound", "turn_started", "turn_ended", "worker_lost", "bind_failed", "paused", "finished"
+    "bound",
+    "turn_started",
+    "turn_ended",
+    "worker_lost",
+    "bind_failed",
+    "paused",
+    "rested",
+    "finished",
 ]
 
 ANY: Final[frozenset[State]] = frozenset({"creating", "active", "running", "paused", "error"})
@@ -30,6 +37,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(frozenset({"creating", "active", "running", "error"}), "worker_lost", "error"),
     Rule(ANY, "bind_failed", "error"),
     Rule(frozenset({"active"}), "paused", "paused"),
+    Rule(ANY, "rested", "paused"),
     Rule(ANY, "finished", "completed"),
 )
 

@@ -23,7 +23,12 @@ class Database:
 
     @classmethod
     async def connect(
-        cls, url: str, *, max_size: int = 10, command_timeout: float = 10.0, application: str = "csp"
+        cls,
+        url: str,
+        *,
+        max_size: int = 10,
+        command_timeout: float = 10.0,
+        application: str = "csp",
     ) -> Self:
         """Opens the pool. Raises OSError or asyncpg.PostgresError when the server is away."""
         pool = await asyncpg.create_pool(

@@ -7,10 +7,10 @@ from datetime import date, datetime
 from typing import Any
 
 import orjson
-from csp_crds.agent import AgentSpec
 
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.store.database import Database
+from csp_crds.agent import AgentSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,7 @@ async def insert(db: Database, new: NewSession) -> None:
         )
 
 
-async def take_lease(
-    db: Database, tenant: str, session: str, holder: str, seconds: float
-) -> bool:
+async def take_lease(db: Database, tenant: str, session: str, holder: str, seconds: float) -> bool:
     """Whether this gateway now has the duty to look after the session."""
     async with db.untenanted() as connection:
         taken: bool = await connection.fetchval(
@@ -129,9 +127,7 @@ async def drop_lease(db: Database, tenant: str, session: str, holder: str) -> No
         await connection.execute("select drop_lease($1,$2,$3)", tenant, session, holder)
 
 
-async def renew_leases(
-    db: Database, holder: str, sessions: list[str], seconds: float
-) -> set[str]:
+async def renew_leases(db: Database, holder: str, sessions: list[str], seconds: float) -> set[str]:
     """The sessions whose lease is still this holder's."""
     async with db.untenanted() as connection:
         rows = await connection.fetch(
@@ -189,8 +185,14 @@ async def open_epoch(
 
 
 async def end_binding(db: Database, tenant: str, session: str, epoch: int, reason: str) -> bool:
-    """Ends one epoch's binding and so its handle. False when it had ended before."""
+    """Ends one epoch: its handle is void and its worker can append nothing more.
+
+    False when it had ended before.
+    """
     async with db.tenant(tenant) as connection:
+        await connection.execute(
+            "update sessions set next_n = 0 where id = $1 and epoch = $2", session, epoch
+        )
         row = await connection.fetchrow(
             "update bindings set ended_at = now(), end_reason = $3 "
             "where session_id = $1 and epoch = $2 and ended_at is null returning epoch",
@@ -209,7 +211,7 @@ async def set_claude_session(db: Database, tenant: str, session: str, claude_id:
 
 
 async def transcript(db: Database, tenant: str, month: date, session: str) -> list[tuple[str, str]]:
-    """(subpath, entry) lines of the stored transcript, oldest first."""
+    """(subpath, entry) lines of the stored transcript, oldest first, each uuid once."""
     async with db.tenant(tenant) as connection:
         rows = await connection.fetch(
             "select subpath, entry from transcript_entries "
@@ -217,4 +219,12 @@ async def transcript(db: Database, tenant: str, month: date, session: str) -> li
             month,
             session,
         )
-    return [(row["subpath"], row["entry"]) for row in rows]
+    seen: set[tuple[str, str]] = set()
+    lines = []
+    for row in rows:
+        uuid = orjson.loads(row["entry"]).get("uuid")
+        key = (row["subpath"], uuid)
+        if uuid is None or key not in seen:
+            lines.append((row["subpath"], row["entry"]))
+            seen.add(key)
+    return lines

@@ -1,0 +1,255 @@
+"""One gateway's stream to one bound worker.
+
+Three tasks share the stream: reading frames, committing facts (as the writer), delivering input.
+The stream ends when the worker does, when it is fenced, or when the gateway lets go; the keeper
+decides what follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import asyncpg
+import grpc
+import grpc.aio
+import structlog
+
+from csp_controlplane.attach import inputs
+from csp_controlplane.attach.committer import BadFact, Batch, Committer, Fenced
+from csp_controlplane.attach.core import Core, spawn
+from csp_controlplane.domain.events import LoggedEvent
+from csp_controlplane.domain.vocabulary import INPUT_TYPES
+from csp_controlplane.sessions.frames import PreviewItem, PreviewKind
+from csp_controlplane.sessions.hub import Hub
+from csp_controlplane.store import audit, sessions
+from csp_controlplane.store.sessions import Binding
+from csp_proto import worker_pb2 as pb
+from csp_proto.worker_pb2_grpc import WorkerStub
+
+log = structlog.get_logger(__name__)
+
+EndKind = Literal["lost", "unbound", "fenced", "invalid", "released", "ended"]
+_KINDS: dict[int, PreviewKind] = {pb.Preview.START: "start", pb.Preview.DELTA: "delta"}
+MAX_WAITING_BATCHES = 64
+RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+DATABASE_AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Why an attachment ended; `message` is for logs and, for `ended`, from the worker."""
+
+    kind: EndKind
+    message: str = ""
+
+
+class Attachment:
+    """Runs once. `release` ends it from outside."""
+
+    def __init__(self, core: Core, hub: Hub, binding: Binding) -> None:
+        self._core = core
+        self._hub = hub
+        self._binding = binding
+        self._committer = Committer(core, hub, binding.epoch)
+        self._facts: asyncio.Queue[Batch] = asyncio.Queue(MAX_WAITING_BATCHES)
+        self._due: deque[LoggedEvent] = deque()
+        self._due_now = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._writer = False
+        self._end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+        self.attached = asyncio.Event()
+
+    def release(self) -> None:
+        """Ends the stream because this gateway does not need it any more."""
+        self._finish(End("released"))
+
+    async def run(self) -> End:
+        """Until the stream ends, and why it did."""
+        binding, session = self._binding, self._hub.session
+        metadata = self._core.tokens.metadata(binding.worker_id, session, binding.epoch)
+        async with self._core.channel(binding.endpoint) as channel:
+            call = WorkerStub(channel).Attach(metadata=metadata)
+            try:
+                hello = pb.AttachHello(gateway_id=self._core.holder, can_write=True)
+                await call.write(pb.GatewayFrame(hello=hello))
+                spawn(self._tasks, self._guard(self._read(call)), f"attach-read-{session}")
+                spawn(self._tasks, self._guard(self._commit(call)), f"attach-commit-{session}")
+                return await self._end
+            except grpc.aio.AioRpcError as error:
+                return _end_of(error)
+            finally:
+                self._hub.unlisten(self._on_events)
+                call.cancel()
+                for task in tuple(self._tasks):
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _finish(self, end: End) -> None:
+        if not self._end.done():
+            self._end.set_result(end)
+
+    async def _guard(self, work: Any) -> None:
+        try:
+            await work
+        except Fenced as error:
+            log.warning("worker_fenced", session_id=self._hub.session, reason=str(error))
+            self._finish(End("fenced", str(error)))
+        except BadFact as error:
+            await self._report_bad_fact(str(error))
+            self._finish(End("invalid", str(error)))
+        except grpc.aio.AioRpcError as error:
+            self._finish(_end_of(error))
+        except asyncio.InvalidStateError:
+            self._finish(End("lost", "the stream was closed"))
+        except DATABASE_AWAY as error:
+            self._finish(End("released", f"the database is away: {error}"))
+
+    # ---- from the worker
+
+    async def _read(self, call: Any) -> None:
+        async for frame in call:
+            match frame.WhichOneof("frame"):
+                case "previews":
+                    self._show_previews(frame.previews.previews)
+                case "facts":
+                    facts = frame.facts
+                    await self._facts.put(Batch(facts.first_n, facts.facts, facts.transcript))
+                case "advanced":
+                    await self._hub.catch_up(frame.advanced.last_seq)
+                case "role":
+                    self._set_role(frame.role)
+                case "hello":
+                    await self._start_delivery(call, frame.hello)
+                case "ending":
+                    self._finish(End("ended", frame.ending.message or frame.ending.reason))
+        self._finish(End("lost", "the worker closed the stream"))
+
+    def _show_previews(self, previews: Sequence[pb.Preview]) -> None:
+        items: list[PreviewItem] = []
+        for preview in previews:
+            kind = _KINDS.get(preview.kind)
+            if kind is not None:
+                items.append(
+                    PreviewItem(
+                        preview.event_id,
+                        preview.event_type,
+                        kind,
+                        preview.offset,
+                        preview.length,
+                        preview.payload,
+                    )
+                )
+                continue
+            self._hub.preview(items)
+            items = []
+            self._hub.withdraw(preview.event_id)
+        self._hub.preview(items)
+
+    def _set_role(self, role: pb.WriterRole) -> None:
+        self._writer = role.writer
+        while not self._facts.empty():  # of an earlier grant: they will be sent again
+            self._facts.get_nowait()
+
+    # ---- to the log
+
+    async def _commit(self, call: Any) -> None:
+        while True:
+            batch = await self._facts.get()
+            batch = self._merge_waiting(batch)
+            if not self._writer:
+                continue
+            last_seq = await self._commit_until_done(batch)
+            ack = pb.Ack(n=batch.last_n, last_seq=last_seq)
+            await call.write(pb.GatewayFrame(ack=ack))
+
+    def _merge_waiting(self, batch: Batch) -> Batch:
+        """Joins what arrived during the last commit: one statement instead of many."""
+        if self._facts.empty():
+            return batch
+        facts, transcript = list(batch.facts), list(batch.transcript)
+        while not self._facts.empty():
+            more = self._facts.get_nowait()
+            if more.first_n != batch.first_n + len(facts):
+                raise Fenced(f"n jumps from {batch.first_n + len(facts)} to {more.first_n}")
+            facts.extend(more.facts)
+            transcript.extend(more.transcript)
+        return Batch(batch.first_n, facts, transcript)
+
+    async def _commit_until_done(self, batch: Batch) -> int:
+        """Waits out a database that is away: the worker keeps what is not acknowledged."""
+        attempt = 0
+        while True:
+            try:
+                return await self._committer.commit(batch)
+            except DATABASE_AWAY as error:
+                delay = RETRY_S[min(attempt, len(RETRY_S) - 1)]
+                log.warning("commit_waits_for_database", error=str(error), retry_in_s=delay)
+                attempt += 1
+                await asyncio.sleep(delay)
+
+    async def _report_bad_fact(self, message: str) -> None:
+        log.error("worker_sent_invalid_event", session_id=self._hub.session, reason=message)
+        with suppress(*DATABASE_AWAY):
+            await audit.record(
+                self._core.db,
+                self._hub.tenant,
+                actor="gateway",
+                action="worker.invalid_event",
+                target=self._hub.session,
+                data={"reason": message, "worker_id": self._binding.worker_id},
+            )
+
+    # ---- to the worker
+
+    async def _start_delivery(self, call: Any, hello: pb.WorkerHello) -> None:
+        if (hello.session_id, hello.epoch) != (self._hub.session, self._binding.epoch):
+            self._finish(End("unbound", "the worker belongs to another session or epoch"))
+            return
+        await self._hub.catch_up()
+        self._hub.listen(self._on_events)
+        # What comes while the older inputs are read waits behind them.
+        self._due.extendleft(reversed(await self._overdue(hello.input_cursor, self._hub.shown)))
+        self._due_now.set()
+        name = f"attach-deliver-{self._hub.session}"
+        spawn(self._tasks, self._guard(self._deliver(call)), name)
+        self.attached.set()
+
+    async def _overdue(self, cursor: int, until: int) -> list[LoggedEvent]:
+        """Inputs that were written before this attachment and that the worker has not had."""
+        hub, bound = self._hub, self._binding.bound_seq
+        row = await sessions.load(self._core.db, hub.tenant, hub.session)
+        if row is None:
+            raise Fenced("the session is gone")
+        waiting = await inputs.log_of_inputs(
+            self._core.db, hub.tenant, hub.month, hub.session, cursor, bound, row.fold
+        )
+        return [event for event in waiting if event.seq <= until]
+
+    def _on_events(self, events: Sequence[LoggedEvent]) -> None:
+        for event in events:
+            if event.type in INPUT_TYPES:
+                self._due.append(event)
+                self._due_now.set()
+
+    async def _deliver(self, call: Any) -> None:
+        while True:
+            while not self._due:
+                self._due_now.clear()
+                await self._due_now.wait()
+            event = self._due.popleft()
+            await call.write(await inputs.frame(self._core.db, self._hub.tenant, event))
+
+
+def _end_of(error: grpc.aio.AioRpcError) -> End:
+    message = f"{error.code().name}: {error.details()}"
+    if error.code() in (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.UNAUTHENTICATED):
+        return End("unbound", message)
+    return End("lost", message)
+
+
+__all__ = ["Attachment", "End"]

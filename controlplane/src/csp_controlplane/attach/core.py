@@ -1,0 +1,81 @@
+"""What the parts of the core share: one object, built once, handed to each of them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import grpc.aio
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from csp_controlplane.attach.settings import CoreSettings
+from csp_controlplane.attach.tokens import WorkerTokens
+from csp_controlplane.domain.events import EventFactory
+from csp_controlplane.runtime.protocol import SessionRuntime
+from csp_controlplane.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    ("grpc.max_send_message_length", 64 * 1024 * 1024),
+    # A frozen worker does not answer pings: its stream fails instead of hanging.
+    ("grpc.keepalive_time_ms", 5_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 0),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+class CoreMetrics(Protocol):
+    """What the core counts. Implemented by the gateway's metrics."""
+
+    def events_appended(self, writer: str, count: int, seconds: float) -> None: ...
+    def session_bound(self, start: str, seconds: float) -> None: ...
+    def attachments(self, count: int) -> None: ...
+    def worker_lost(self, reason: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Core:
+    """The core's surroundings."""
+
+    db: Database
+    redis: Redis | None
+    runtime: SessionRuntime
+    tokens: WorkerTokens
+    make: EventFactory
+    metrics: CoreMetrics
+    settings: CoreSettings
+    holder: str
+
+    def channel(self, endpoint: str) -> grpc.aio.Channel:
+        """A new channel to a worker; the caller closes it."""
+        return grpc.aio.insecure_channel(endpoint, options=CHANNEL_OPTIONS)
+
+    async def announce(self, session: str, last_seq: int) -> None:
+        """Tells other gateways that the log has grown. May be lost: they also read."""
+        if self.redis is None:
+            return
+        try:
+            async with asyncio.timeout(0.5):
+                await self.redis.publish(channel_name(session), str(last_seq))
+        except (RedisError, OSError, TimeoutError) as error:
+            log.debug("announcement_lost", session_id=session, error=str(error))
+
+
+def channel_name(session: str) -> str:
+    """The Redis channel of one session's log."""
+    return f"csp:log:{session}"
+
+
+def spawn(tasks: set[asyncio.Task[Any]], coroutine: Any, name: str) -> asyncio.Task[Any]:
+    """Starts a named task that its owner's set keeps alive and forgets when it ends."""
+    task: asyncio.Task[Any] = asyncio.create_task(coroutine, name=name)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    return task

@@ -1,0 +1,169 @@
+"""Keeps one session alive in this gateway: attached while it has a worker, bound when it needs one.
+
+A keeper is level-triggered. Each round it reads what is (row, binding, worker), does the one thing
+that is missing, and waits for the next change. Attaching needs no permission; binding and declaring
+a worker lost need the session's lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from csp_controlplane.attach import lifecycle
+from csp_controlplane.attach.attachment import DATABASE_AWAY, Attachment, End
+from csp_controlplane.attach.binder import BindFailed, bind
+from csp_controlplane.attach.core import Core
+from csp_controlplane.domain.vocabulary import MAX_PARTIAL_BYTES
+from csp_controlplane.runtime.protocol import RuntimeUnavailable
+from csp_controlplane.sessions.frames import DELETED
+from csp_controlplane.sessions.hub import Hub
+from csp_controlplane.store import sessions
+from csp_controlplane.store.sessions import Binding, SessionRow
+
+log = structlog.get_logger(__name__)
+
+BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+LOST = "The session's worker stopped unexpectedly. A new one is being prepared."
+
+
+class Keeper:
+    """One task per session and gateway. `poke` makes it look again at once."""
+
+    def __init__(self, core: Core, hub: Hub) -> None:
+        self._core = core
+        self._hub = hub
+        self._poked = asyncio.Event()
+        self._failures = 0
+        self._last_failure = ""
+        self._attachment: Attachment | None = None
+        self.holds_lease = False
+
+    def poke(self) -> None:
+        """Something has changed that may need a worker."""
+        self._failures = 0
+        self._poked.set()
+
+    @property
+    def attached(self) -> bool:
+        return self._attachment is not None
+
+    def release(self) -> None:
+        """Lets the worker go, e.g. because the gateway stops."""
+        if self._attachment is not None:
+            self._attachment.release()
+
+    async def run(self) -> None:
+        """Until nothing in this gateway needs the session any more, or it has ended."""
+        try:
+            while await self._round():
+                pass
+        except lifecycle.SessionGone:
+            self._hub.close(DELETED, "This session was deleted.")
+        finally:
+            if self.holds_lease:
+                with suppress(*DATABASE_AWAY):
+                    await sessions.drop_lease(
+                        self._core.db, self._hub.tenant, self._hub.session, self._core.holder
+                    )
+
+    async def _round(self) -> bool:
+        try:
+            self._poked.clear()
+            return await self._look()
+        except BindFailed as error:
+            await self._wait_after_failure(str(error))
+        except (*DATABASE_AWAY, RuntimeUnavailable) as error:
+            log.warning("keeper_waits", session_id=self._hub.session, error=str(error))
+            await self._wait(BACKOFF_S[min(self._failures, 3)])
+            self._failures += 1
+        return True
+
+    async def _look(self) -> bool:
+        """One round: False when there is nothing left to do for this session."""
+        core, hub = self._core, self._hub
+        row = await sessions.load(core.db, hub.tenant, hub.session)
+        if row is None:
+            raise lifecycle.SessionGone(hub.session)
+        if row.state == "completed" or (row.state == "paused" and not row.fold.needs_worker):
+            return False
+        self.holds_lease = await sessions.take_lease(
+            core.db, hub.tenant, hub.session, core.holder, core.settings.lease
+        )
+        binding = await sessions.live_binding(core.db, hub.tenant, hub.session)
+        if binding is not None and await self._alive(binding):
+            await self._settle(binding, await self._attach(binding))
+            return True
+        if not self.holds_lease:
+            await self._wait(core.settings.poll)
+            return True
+        if binding is not None or row.fold.turn is not None:
+            epoch = binding.epoch if binding else row.epoch
+            await self._lose(epoch, "worker_gone", LOST)
+            return True
+        return await self._bind(row)
+
+    async def _alive(self, binding: Binding) -> bool:
+        ref = await self._core.runtime.endpoint(self._hub.session)
+        return ref is not None and ref.worker_id == binding.worker_id
+
+    async def _bind(self, row: SessionRow) -> bool:
+        bound = await bind(self._core, self._hub, row)
+        if bound is not None:
+            self._failures = 0
+            self._last_failure = ""
+            await self._settle(bound.binding, await self._attach(bound.binding))
+        return True
+
+    async def _attach(self, binding: Binding) -> End:
+        self._attachment = Attachment(self._core, self._hub, binding)
+        try:
+            return await self._attachment.run()
+        finally:
+            self._attachment = None
+
+    async def _settle(self, binding: Binding, end: End) -> None:
+        """What an attachment's end means for the binding."""
+        hub = self._hub
+        log.info("attachment_ended", session_id=hub.session, kind=end.kind, message=end.message)
+        if end.kind == "released":
+            return
+        current = await sessions.live_binding(self._core.db, hub.tenant, hub.session)
+        if current is None or current.epoch != binding.epoch:
+            return  # ended by somebody on purpose: paused, replaced, deleted
+        if end.kind == "lost" and await self._alive(binding):
+            await self._retry_stream(binding)
+            return
+        if not self.holds_lease:
+            return
+        await self._lose(binding.epoch, end.kind, end.message if end.kind == "ended" else LOST)
+
+    async def _retry_stream(self, binding: Binding) -> None:
+        """The worker's process lives but the stream broke: frozen for long means replaced."""
+        self._failures += 1
+        if self._failures > 3 and self.holds_lease:
+            self._failures = 0
+            await self._lose(binding.epoch, "unreachable", LOST)
+            return
+        await self._wait(BACKOFF_S[self._failures % len(BACKOFF_S)])
+
+    async def _lose(self, epoch: int, reason: str, message: str) -> None:
+        partial = self._hub.previews.partial_texts(MAX_PARTIAL_BYTES)
+        await lifecycle.lose_worker(
+            self._core, self._hub, epoch, reason=reason, message=message, partial=partial
+        )
+        await self._core.runtime.delete(self._hub.session)
+
+    async def _wait_after_failure(self, message: str) -> None:
+        if message != self._last_failure:
+            self._last_failure = message
+            await lifecycle.say_bind_failed(self._core, self._hub, message)
+        await self._wait(BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)])
+        self._failures += 1
+
+    async def _wait(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._poked.wait()

@@ -1,0 +1,119 @@
+"""Applies the domain's decisions about a session's life: read, decide, append, announce.
+
+Each function is idempotent and safe to run in several gateways at once: the fold's version
+serialises them, the loser reads again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from csp_controlplane.attach.core import Core
+from csp_controlplane.domain import decisions
+from csp_controlplane.domain.decisions import Decision
+from csp_controlplane.domain.events import LoggedEvent
+from csp_controlplane.domain.fold import Fold
+from csp_controlplane.domain.transitions import IllegalTransition
+from csp_controlplane.sessions.hub import Hub
+from csp_controlplane.store import sessions
+from csp_controlplane.store.log import FoldChange, append_control
+
+MAX_TRIES = 50
+
+
+class SessionGone(Exception):
+    """The session was deleted."""
+
+
+async def decide_and_append(
+    core: Core,
+    tenant: str,
+    session: str,
+    decide: Callable[[Fold], Decision | None],
+    *,
+    hub: Hub | None = None,
+) -> bool:
+    """Appends what `decide` says of the newest fold. False when it says nothing is to be done."""
+    for _ in range(MAX_TRIES):
+        row = await sessions.load(core.db, tenant, session)
+        if row is None:
+            raise SessionGone(session)
+        decision = decide(row.fold)
+        if decision is None or not decision.events:
+            return False
+        change = FoldChange(row.fold_version, decision.fold)
+        result = await append_control(core.db, tenant, session, decision.events, change)
+        if result.outcome == "missing":
+            raise SessionGone(session)
+        if result.outcome == "appended":
+            await publish(core, session, result.base, decision, hub)
+            return True
+    raise RuntimeError(f"the fold of {session} changed {MAX_TRIES} times during one decision")
+
+
+async def publish(core: Core, session: str, base: int, decision: Decision, hub: Hub | None) -> None:
+    """Shows committed control events here and announces them to the other gateways."""
+    events = [
+        LoggedEvent(base + place, event.id, event.type, event.payload)
+        for place, event in enumerate(decision.events, start=1)
+    ]
+    if hub is not None and not hub.committed(events):
+        await hub.catch_up(events[-1].seq)
+    await core.announce(session, events[-1].seq)
+
+
+async def lose_worker(
+    core: Core, hub: Hub, epoch: int, *, reason: str, message: str, partial: list[dict[str, str]]
+) -> None:
+    """Ends an epoch that was not asked to end: fences it first, then says so in the log."""
+    await sessions.end_binding(core.db, hub.tenant, hub.session, epoch, reason)
+    core.metrics.worker_lost(reason)
+
+    def decide(fold: Fold) -> Decision | None:
+        if fold.state in ("completed", "paused"):
+            return None
+        return decisions.worker_lost(fold, message, partial, core.make)
+
+    await decide_and_append(core, hub.tenant, hub.session, decide, hub=hub)
+
+
+async def say_bound(core: Core, hub: Hub, data: dict[str, Any]) -> None:
+    """Writes that the session has its worker."""
+
+    def decide(fold: Fold) -> Decision | None:
+        try:
+            return decisions.bound(fold, data, core.make)
+        except IllegalTransition:
+            return None
+
+    await decide_and_append(core, hub.tenant, hub.session, decide, hub=hub)
+
+
+async def say_bind_failed(core: Core, hub: Hub, message: str) -> None:
+    """Writes why the session has no worker yet."""
+    await decide_and_append(
+        core,
+        hub.tenant,
+        hub.session,
+        lambda fold: decisions.bind_failed(fold, message, core.make),
+        hub=hub,
+    )
+
+
+async def pause_if_idle(core: Core, tenant: str, session: str, hub: Hub | None) -> bool:
+    """Gives an idle session's worker back. False when somebody came in between."""
+    paused = await decide_and_append(
+        core, tenant, session, lambda fold: decisions.pause(fold, core.make), hub=hub
+    )
+    if paused:
+        await release_worker(core, tenant, session, "paused")
+    return paused
+
+
+async def release_worker(core: Core, tenant: str, session: str, reason: str) -> None:
+    """Ends the live binding, if any, and its worker."""
+    binding = await sessions.live_binding(core.db, tenant, session)
+    if binding is not None:
+        await sessions.end_binding(core.db, tenant, session, binding.epoch, reason)
+    await core.runtime.delete(session)

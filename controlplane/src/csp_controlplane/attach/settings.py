@@ -1,0 +1,29 @@
+"""Settings of the core: how long things may take and how much may wait."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class CoreSettings(BaseSettings):
+    """Times are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="CSP_SESSIONS_", frozen=True)
+
+    idle_timeout: float = Field(
+        1800.0, gt=0, description="A session without use for so long gives its worker back."
+    )
+    lease: float = Field(
+        6.0, gt=1, description="How long a gateway's duty for a session outlives the gateway."
+    )
+    poll: float = Field(
+        1.0, gt=0, description="How often a gateway looks for growth that no message announced."
+    )
+    bind_deadline: float = Field(60.0, gt=0, description="Longest wait for a worker.")
+    worker_silence: float = Field(
+        10.0, gt=0, description="A worker that is unreachable for so long is replaced."
+    )
+    subscriber_bytes: int = Field(
+        8 * 1024 * 1024, gt=0, description="What may wait for one slow client before it is closed."
+    )

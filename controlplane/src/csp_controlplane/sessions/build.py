@@ -1,0 +1,52 @@
+"""Builds the core from its parts, starts its loops and stops them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from csp_controlplane.attach.attacher import Attacher
+from csp_controlplane.attach.core import Core, CoreMetrics
+from csp_controlplane.attach.settings import CoreSettings
+from csp_controlplane.attach.tokens import WorkerTokens
+from csp_controlplane.domain.events import EventFactory
+from csp_controlplane.domain.ids import new_id
+from csp_controlplane.runtime.protocol import SessionRuntime
+from csp_controlplane.sessions.service import SessionService
+from csp_controlplane.store.database import Database
+
+
+@asynccontextmanager
+async def build_sessions(
+    *,
+    db: Database,
+    redis: Redis | None,
+    runtime: SessionRuntime,
+    signing_key_file: Path,
+    gateway_id: str,
+    metrics: CoreMetrics,
+    settings: CoreSettings | None = None,
+) -> AsyncIterator[SessionService]:
+    """The running core. Raises OSError or ValueError when the signing key cannot be read."""
+    core = Core(
+        db=db,
+        redis=redis,
+        runtime=runtime,
+        tokens=WorkerTokens.from_file(signing_key_file),
+        make=EventFactory(now=lambda: datetime.now(UTC), new_id=new_id),
+        metrics=metrics,
+        settings=settings or CoreSettings(),
+        # A restarted gateway is another holder: its predecessor's leases run out.
+        holder=f"{gateway_id}-{secrets.token_hex(4)}",
+    )
+    attacher = Attacher(core)
+    await attacher.start()
+    try:
+        yield SessionService(core, attacher)
+    finally:
+        await attacher.stop()

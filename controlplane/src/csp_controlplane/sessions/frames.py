@@ -1,0 +1,69 @@
+"""What a subscriber receives, with the WebSocket message made once for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import orjson
+
+from csp_controlplane.domain.events import LoggedEvent
+
+PreviewKind = Literal["start", "delta"]
+SLOW = 4408
+AHEAD = 4409
+DELETED = 4410
+RESTART = 1012
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewItem:
+    """One piece of a preview. offset and length count bytes of UTF-8 text."""
+
+    event_id: str
+    event_type: str
+    kind: PreviewKind
+    offset: int
+    length: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One step of a subscription; `text` is the WebSocket message in UTF-8."""
+
+    kind: Literal["events", "previews", "withdrawn", "caught_up", "closed"]
+    text: bytes = b""
+    events: Sequence[LoggedEvent] = ()
+    previews: Sequence[PreviewItem] = ()
+    event_id: str = ""
+    seq: int = 0
+    code: int = 0
+    reason: str = ""
+
+
+def events_frame(events: Sequence[LoggedEvent]) -> Frame:
+    """Facts, contiguous from the first one's seq. Their bytes are joined, not parsed."""
+    head = b'{"type":"events","first_seq":%d,"events":[' % events[0].seq
+    text = head + b",".join([event.raw for event in events]) + b"]}"
+    return Frame("events", text, events=events, seq=events[-1].seq)
+
+
+def previews_frame(previews: Sequence[PreviewItem]) -> Frame:
+    """Pieces of previews, as the worker serialised them."""
+    body = b",".join([preview.payload for preview in previews])
+    return Frame("previews", b'{"type":"previews","events":[' + body + b"]}", previews=previews)
+
+
+def withdrawn_frame(event_id: str) -> Frame:
+    text = orjson.dumps({"type": "preview_withdrawn", "event_id": event_id})
+    return Frame("withdrawn", text, event_id=event_id)
+
+
+def caught_up_frame(seq: int) -> Frame:
+    return Frame("caught_up", b'{"type":"caught_up","seq":%d}' % seq, seq=seq)
+
+
+def closed_frame(code: int, reason: str) -> Frame:
+    return Frame("closed", code=code, reason=reason)

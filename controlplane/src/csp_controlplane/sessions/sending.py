@@ -1,0 +1,139 @@
+"""Accepting what clients send: decided over the fold, committed once, shown, handed on."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from csp_controlplane.attach.attacher import Attacher
+from csp_controlplane.attach.core import Core, spawn
+from csp_controlplane.domain import decisions
+from csp_controlplane.domain.events import LoggedEvent, NewEvent
+from csp_controlplane.domain.fold import Fold
+from csp_controlplane.domain.principal import Principal
+from csp_controlplane.errors import ApiError, Conflict, NotFound, Unavailable
+from csp_controlplane.store import sessions
+from csp_controlplane.store.log import FoldChange, append_control, events_by_dedup_key
+from csp_controlplane.store.session_views import events_by_request
+from csp_controlplane.store.sessions import SessionRow
+
+MAX_TRIES = 50
+RETRY_WINDOW_S = 60.0
+
+Parsed = Sequence[tuple[str, dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What one request appends. `own` are the places of the client's own events in it."""
+
+    fold: Fold
+    events: tuple[NewEvent, ...]
+    own: tuple[int, ...]
+    title: str | None
+
+
+class Sender:
+    """Commits requests of clients."""
+
+    def __init__(self, core: Core, attacher: Attacher) -> None:
+        self._core = core
+        self._attacher = attacher
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def keys(
+        self, parsed: Parsed, client_id: str | None, request_hash: str | None
+    ) -> list[str | None]:
+        """The key per event under which a second sending is recognised."""
+        result: list[str | None] = []
+        salt = secrets.token_hex(4)
+        for place, (_, fields) in enumerate(parsed):
+            own = fields.get("client_id")
+            if own:
+                result.append(f"c:{own}")
+            elif client_id:
+                result.append(f"c:{client_id}:{place}")
+            elif request_hash:
+                result.append(f"h:{request_hash}:{salt}:{place:02d}")
+            else:
+                result.append(None)
+        return result
+
+    async def earlier(self, row: SessionRow, request_hash: str) -> list[LoggedEvent]:
+        """What the same request committed in the last 60 s, if it did."""
+        return await events_by_request(
+            self._core.db, row.tenant, row.month, row.id, f"h:{request_hash}:", RETRY_WINDOW_S
+        )
+
+    async def send(
+        self, who: Principal, row: SessionRow, parsed: Parsed, *, keys: Sequence[str | None]
+    ) -> list[LoggedEvent]:
+        """The committed events of the client, in its order."""
+        session = row.id
+        for _ in range(MAX_TRIES):
+            if row.archived_at is not None:
+                raise Conflict("This session is archived. Restore it to go on.")
+            try:
+                plan = self._plan(who, row.fold, parsed, keys)
+            except ApiError:
+                if again := await self._already(row, keys):
+                    return again
+                raise
+            change = FoldChange(row.fold_version, plan.fold) if plan.fold != row.fold else None
+            result = await append_control(
+                self._core.db, row.tenant, session, plan.events, change, title=plan.title
+            )
+            if result.outcome == "appended":
+                return await self._show(row, plan, result.base)
+            if result.outcome == "duplicate":
+                if again := await self._already(row, keys):
+                    return again
+                raise Conflict("This question has already been answered.")
+            fresh = await sessions.load(self._core.db, row.tenant, session)
+            if fresh is None:
+                raise NotFound("This session was deleted.")
+            row = fresh
+        raise Unavailable("The session is very busy. Send the message again.")
+
+    def _plan(
+        self, who: Principal, fold: Fold, parsed: Parsed, keys: Sequence[str | None]
+    ) -> _Plan:
+        events: list[NewEvent] = []
+        own: list[int] = []
+        titled = fold.titled
+        title = None
+        for (type_, fields), key in zip(parsed, keys, strict=True):
+            decision = decisions.accept(
+                fold, type_, {**fields, "user_id": who.user_id}, self._core.make
+            )
+            fold = decision.fold
+            if not titled and fold.titled:
+                titled, title = True, decisions.title_of(fields["content"])
+            own.append(len(events))
+            first, *rest = decision.events
+            events.append(replace(first, dedup_key=first.dedup_key or key))
+            events.extend(rest)
+        return _Plan(fold, tuple(events), tuple(own), title)
+
+    async def _already(self, row: SessionRow, keys: Sequence[str | None]) -> list[LoggedEvent]:
+        known = [key for key in keys if key is not None]
+        if not known:
+            return []
+        return await events_by_dedup_key(self._core.db, row.tenant, row.month, row.id, known)
+
+    async def _show(self, row: SessionRow, plan: _Plan, base: int) -> list[LoggedEvent]:
+        logged = [
+            LoggedEvent(base + place, event.id, event.type, event.payload)
+            for place, event in enumerate(plan.events, start=1)
+        ]
+        hub = self._attacher.known(row.id)
+        if hub is not None and not hub.committed(logged):
+            await hub.catch_up(logged[-1].seq)
+        if plan.fold.needs_worker:
+            await self._attacher.keep(row)
+        announce = self._core.announce(row.id, logged[-1].seq)
+        spawn(self._tasks, announce, f"announce-{row.id}")
+        return [logged[place] for place in plan.own]

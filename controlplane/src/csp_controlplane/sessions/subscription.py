@@ -1,0 +1,80 @@
+"""A client's view of one session: what it lacks, then what happens, in one ordered stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Self
+
+from csp_controlplane.sessions.frames import (
+    AHEAD,
+    Frame,
+    caught_up_frame,
+    closed_frame,
+    events_frame,
+    previews_frame,
+)
+from csp_controlplane.sessions.hub import PAGE, Hub, Outlet
+from csp_controlplane.store.database import Database
+from csp_controlplane.store.log import read_log
+
+
+class Subscription:
+    """An async iterator of frames. Close it, or use it as a context manager."""
+
+    def __init__(
+        self, db: Database, hub: Hub, *, after: int, previews: Mapping[str, int], max_bytes: int
+    ) -> None:
+        self._db = db
+        self._hub = hub
+        self._after = after
+        self._have = dict(previews)
+        self._outlet = Outlet(max_bytes)
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Stops listening. May be called more than once."""
+        self._closed = True
+        self._hub.detach(self._outlet)
+
+    def __aiter__(self) -> AsyncIterator[Frame]:
+        return self._frames()
+
+    async def _frames(self) -> AsyncIterator[Frame]:
+        hub = self._hub
+        await hub.catch_up()
+        if self._after > hub.shown:
+            yield closed_frame(
+                AHEAD,
+                f"You have seq {self._after}, the log ends at {hub.shown}: reload the session.",
+            )
+            return
+        # From here the outlet holds everything beyond `start`; nothing may be awaited between.
+        start = hub.shown
+        hub.attach(self._outlet)
+        missing = hub.previews.missing(self._have)
+        async for frame in self._replay(start):
+            yield frame
+        if missing:
+            yield previews_frame(missing)
+        yield caught_up_frame(start)
+        while not self._closed:
+            frame = await self._outlet.take()
+            yield frame
+            if frame.kind == "closed":
+                return
+
+    async def _replay(self, until: int) -> AsyncIterator[Frame]:
+        hub, after = self._hub, self._after
+        while after < until:
+            limit = min(PAGE, until - after)
+            events = await read_log(self._db, hub.tenant, hub.month, hub.session, after, limit)
+            if not events:
+                return
+            yield events_frame(events)
+            after = events[-1].seq

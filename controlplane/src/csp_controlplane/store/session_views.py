@@ -1,0 +1,231 @@
+"""Sessions as lists and pages show them, and the columns that people edit directly."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+
+from csp_controlplane.domain.events import LoggedEvent
+from csp_controlplane.domain.fold import Fold
+from csp_controlplane.domain.records import SessionRecord
+from csp_controlplane.errors import InvalidRequest
+from csp_controlplane.store.database import Database
+from csp_crds.agent import AgentSpec
+
+_SELECT = """
+select s.id, s.tenant, s.owner, s.agent_id, s.agent_version, s.agent, s.spec, s.environment_id,
+       s.title, s.metadata, s.state, s.last_seq, s.fold, s.created_at, s.updated_at,
+       s.last_event_at, s.archived_at, s.month, u.*
+from sessions s
+cross join lateral (
+  select coalesce(sum(m.input_tokens), 0)::bigint as input_tokens,
+         coalesce(sum(m.output_tokens), 0)::bigint as output_tokens,
+         coalesce(sum(m.cache_read_input_tokens), 0)::bigint as cache_read_input_tokens,
+         coalesce(sum(m.cache_creation_input_tokens), 0)::bigint as cache_creation_input_tokens,
+         coalesce(sum(m.cost_microusd), 0)::bigint as cost_microusd
+  from model_requests m where m.session_id = s.id
+) u
+"""
+_USAGE = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "cost_microusd",
+)
+_STATUSES = {
+    "idle": ("creating", "active", "paused"),
+    "running": ("running",),
+    "rescheduling": ("error",),
+    "terminated": ("completed",),
+}
+_COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """A page of a person's sessions."""
+
+    limit: int
+    cursor: str | None = None
+    include_archived: bool = False
+    statuses: list[str] | None = None
+    search: str | None = None
+    ascending: bool = False
+    agent_id: str | None = None
+    created: dict[str, datetime] = field(default_factory=dict)
+
+
+async def get(db: Database, tenant: str, owner: str, session: str) -> SessionRecord | None:
+    """One session with its usage and the contents of its queued messages."""
+    async with db.tenant(tenant) as connection:
+        row = await connection.fetchrow(
+            f"{_SELECT} where s.id = $1 and s.owner = $2 and s.deleted_at is null", session, owner
+        )
+        if row is None:
+            return None
+        fold = Fold.from_json(orjson.loads(row["fold"]))
+        queued = (
+            await connection.fetch(
+                "select e.seq, e.id, coalesce(u.payload, e.payload)::text as payload from events e "
+                "left join lateral (select payload from events x where x.month = e.month and "
+                "x.session_id = e.session_id and x.type = 'user.message_update' and "
+                "x.payload ->> 'message_id' = e.id order by x.seq desc limit 1) u on true "
+                "where e.month = $1 and e.session_id = $2 and e.id = any($3) order by e.seq",
+                row["month"],
+                session,
+                [message.id for message in fold.queue],
+            )
+            if fold.queue
+            else []
+        )
+    clients = {message.id: message.client_id for message in fold.queue}
+    queue = [
+        {
+            "id": q["id"],
+            "seq": q["seq"],
+            "client_id": clients[q["id"]],
+            "content": orjson.loads(q["payload"])["content"],
+        }
+        for q in queued
+    ]
+    return _record(row, fold, queue)
+
+
+async def page(
+    db: Database, tenant: str, owner: str, query: ListQuery
+) -> tuple[list[SessionRecord], str | None]:
+    """Sessions by time of creation, newest first unless asked otherwise, and the next cursor."""
+    values: list[Any] = [owner]
+    where = ["s.owner = $1", "s.deleted_at is null"]
+
+    def add(condition: str, value: object) -> None:
+        values.append(value)
+        where.append(condition.replace("?", f"${len(values)}"))
+
+    if not query.include_archived:
+        where.append("s.archived_at is null")
+    if query.statuses:
+        add("s.state = any(?)", [s for status in query.statuses for s in _STATUSES[status]])
+    if query.search:
+        add("s.title ilike ?", f"%{_escaped(query.search)}%")
+    if query.agent_id:
+        add("s.agent_id = ?", query.agent_id)
+    for comparison, moment in query.created.items():
+        add(f"s.created_at {_COMPARISONS[comparison]} ?", moment)
+    if query.cursor:
+        add(f"s.id {'>' if query.ascending else '<'} ?", _decoded(query.cursor))
+    values.append(query.limit + 1)
+    order = "asc" if query.ascending else "desc"
+    sql = f"{_SELECT} where {' and '.join(where)} order by s.id {order} limit ${len(values)}"
+    async with db.tenant(tenant) as connection:
+        rows = await connection.fetch(sql, *values)
+    more = len(rows) > query.limit
+    records = [
+        _record(row, Fold.from_json(orjson.loads(row["fold"])), []) for row in rows[: query.limit]
+    ]
+    return records, _encoded(records[-1].id) if more else None
+
+
+async def set_columns(db: Database, tenant: str, session: str, changes: dict[str, Any]) -> None:
+    """Title and metadata live in the row; model and permission mode in the fold."""
+    async with db.tenant(tenant) as connection:
+        if "title" in changes:
+            await connection.execute(
+                "update sessions set title = $2, title_is_auto = false, updated_at = now() "
+                "where id = $1",
+                session,
+                changes["title"],
+            )
+        if "metadata" in changes:
+            await connection.execute(
+                "update sessions set metadata = $2, updated_at = now() where id = $1",
+                session,
+                orjson.dumps(changes["metadata"]).decode(),
+            )
+
+
+async def set_archived(db: Database, tenant: str, session: str, *, archived: bool) -> None:
+    async with db.tenant(tenant) as connection:
+        await connection.execute(
+            "update sessions set archived_at = case when $2 then coalesce(archived_at, now()) end, "
+            "updated_at = now() where id = $1",
+            session,
+            archived,
+        )
+
+
+async def erase(db: Database, tenant: str, session: str, month: date) -> None:
+    """Removes the log, the transcript and the files; the row stays as a tombstone of its cost."""
+    async with db.tenant(tenant) as connection:
+        await connection.execute(
+            "update sessions set deleted_at = now(), title = null, metadata = '{}', "
+            "needs_worker = false, lease_until = null where id = $1",
+            session,
+        )
+        for table in ("events", "transcript_entries"):
+            await connection.execute(
+                f"delete from {table} where month = $1 and session_id = $2",  # noqa: S608 -- fixed names
+                month,
+                session,
+            )
+        await connection.execute("delete from blobs where session_id = $1", session)
+
+
+async def events_by_request(
+    db: Database, tenant: str, month: date, session: str, prefix: str, window_s: float
+) -> list[LoggedEvent]:
+    """The events of the newest request whose body had this hash, within the window."""
+    async with db.tenant(tenant) as connection:
+        rows = await connection.fetch(
+            "select seq, id, type, payload::text, dedup_key from events where month = $1 "
+            "and session_id = $2 and dedup_key >= $3 and dedup_key < $3 || '~' "
+            "and created_at > now() - make_interval(secs => $4) order by seq desc",
+            month,
+            session,
+            prefix,
+            window_s,
+        )
+    if not rows:
+        return []
+    newest = rows[0]["dedup_key"].rsplit(":", 1)[0]
+    same = [row for row in reversed(rows) if row["dedup_key"].startswith(newest)]
+    return [LoggedEvent(r[0], r[1], r[2], r[3].encode()) for r in same]
+
+
+def _record(row: Any, fold: Fold, queue: list[dict[str, Any]]) -> SessionRecord:
+    spec = AgentSpec.model_validate_json(row["spec"])
+    same = ("id", "tenant", "owner", "agent_id", "agent_version", "environment_id", "title")
+    times = ("created_at", "updated_at", "last_event_at", "archived_at")
+    return SessionRecord(
+        **{name: row[name] for name in (*same, *times)},
+        agent=orjson.loads(row["agent"]),
+        spec=spec,
+        metadata=orjson.loads(row["metadata"]),
+        state=row["state"],
+        last_seq=row["last_seq"],
+        model=fold.model or spec.model,
+        permission_mode=fold.permission_mode,
+        queue=queue or [{"id": m.id, "client_id": m.client_id} for m in fold.queue],
+        pending=[question.id for question in fold.questions],
+        usage={name: row[name] for name in _USAGE},
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _encoded(session: str) -> str:
+    return base64.urlsafe_b64encode(session.encode()).decode().rstrip("=")
+
+
+def _decoded(cursor: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (ValueError, UnicodeDecodeError):
+        raise InvalidRequest("page: use the next_page of an earlier answer") from None
