@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from csp_crds.agent import AgentSpec
 
 from csp_controlplane.domain.ids import new_id
 from csp_controlplane.errors import NotFound
@@ -22,6 +21,7 @@ from csp_controlplane.store.pages import (
     read_time_cursor,
     time_cursor,
 )
+from csp_crds.agent import AgentSpec
 
 _COLUMNS = (
     "a.id, a.version as current, a.created_at, a.archived_at,"

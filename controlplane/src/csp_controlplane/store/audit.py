@@ -30,7 +30,7 @@ async def add(
     target: str | None = None,
     data: dict[str, Any] | None = None,
 ) -> None:
-    """Adds one line within the caller's transaction: the act and its line stand or fall together."""
+    """Adds one line within the caller's transaction: both stand or fall together."""
     await connection.execute(
         "insert into audit_events (tenant, actor, action, target, data) values ($1,$2,$3,$4,$5)",
         tenant,

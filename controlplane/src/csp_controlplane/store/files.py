@@ -49,7 +49,7 @@ async def save(
     async with db.tenant(tenant) as connection:
         row = await connection.fetchrow(
             "insert into blobs (id, tenant, owner, name, media_type, size, sha256, data)"
-            f" values ($1,$2,$3,$4,$5,$6,$7,$8) returning {_COLUMNS}",  # noqa: S608
+            " values ($1,$2,$3,$4,$5,$6,$7,$8) returning *",
             new_id("file"),
             tenant,
             owner,

@@ -1,12 +1,11 @@
-"""Tenants, people and how they sign in: passwords, one-time links, browser sessions.
+"""Tenants, their people, and the one-time links that let a person in.
 
-Secrets are kept as hashes only: passwords with argon2 (slow on purpose, so hashing happens in a
-thread), everything random with sha256.
+`ensure_tenant` is what a first start needs. Passwords and browser sessions have modules of their
+own. Of every secret only a hash is kept.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
 from dataclasses import dataclass
@@ -14,21 +13,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 
 import asyncpg
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 
 from csp_controlplane.domain.ids import new_id
 from csp_controlplane.domain.principal import Principal
 from csp_controlplane.errors import Conflict, InvalidRequest, NotFound
-from csp_controlplane.store import audit
+from csp_controlplane.store import agents, audit, environments
 from csp_controlplane.store.database import Database
+from csp_controlplane.store.passwords import hash_password
+from csp_crds.agent import AgentSpec
 
 Role = Literal["member", "admin"]
-
-MIN_PASSWORD = 10
-_HASHER = PasswordHasher()
-# Verified when there is no such user, so that the time of the answer does not tell.
-_NOBODY = _HASHER.hash(secrets.token_urlsafe(16))
+DEFAULT_AGENT_DESCRIPTION = "Reads freely, asks before it changes or runs anything."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +66,51 @@ def _checked_email(email: str) -> str:
     return email
 
 
+# ---- first start --------------------------------------------------------------------------------
+
+
+async def ensure_tenant(
+    db: Database,
+    *,
+    tenant: str = "local",
+    tenant_name: str = "Local",
+    email: str = "you@localhost",
+    name: str = "You",
+) -> User:
+    """The tenant with its first user, an admin; also its default agent and environment.
+
+    May be called at every start: what is there is left as it is, and the first admin is returned.
+    """
+    async with db.tenant(tenant) as connection:
+        await connection.execute("select pg_advisory_xact_lock(hashtext('csp.tenant'))")
+        await connection.execute(
+            "insert into tenants (id, name) values ($1,$2) on conflict do nothing",
+            tenant,
+            tenant_name,
+        )
+        if not await connection.fetchval("select exists (select from agents)"):
+            definition = {"name": "Assistant", "description": DEFAULT_AGENT_DESCRIPTION}
+            await agents.insert(connection, tenant, definition, AgentSpec())
+        if not await connection.fetchval("select exists (select from environments)"):
+            await environments.insert(
+                connection,
+                tenant,
+                name="local",
+                description="Where this installation runs its workers.",
+                config={"type": "self_hosted"},
+                metadata={},
+            )
+        row = await connection.fetchrow(
+            "select * from users where role = 'admin' and disabled_at is null"
+            " order by created_at, id limit 1"
+        )
+        if row is None:
+            row = await insert_user(
+                connection, tenant, email=email, name=name, role="admin", password_hash=None
+            )
+    return _user(row)
+
+
 # ---- people -------------------------------------------------------------------------------------
 
 
@@ -88,15 +128,8 @@ async def create_user(
     hashed = await hash_password(password) if password is not None else None
     try:
         async with db.tenant(tenant) as connection:
-            row = await connection.fetchrow(
-                "insert into users (id, tenant, email, name, role, password_hash)"
-                " values ($1,$2,$3,$4,$5,$6) returning *",
-                new_id("user"),
-                tenant,
-                _checked_email(email),
-                name,
-                role,
-                hashed,
+            row = await insert_user(
+                connection, tenant, email=email, name=name, role=role, password_hash=hashed
             )
             await audit.add(connection, tenant, actor, "user.create", row["id"], {"role": role})
     except asyncpg.UniqueViolationError:
@@ -104,6 +137,28 @@ async def create_user(
     except asyncpg.ForeignKeyViolationError:
         raise NotFound(f"tenant: there is no tenant {tenant!r}") from None
     return _user(row)
+
+
+async def insert_user(
+    connection: Any,
+    tenant: str,
+    *,
+    email: str,
+    name: str,
+    role: Role,
+    password_hash: str | None,
+) -> Any:
+    """The new row, within the caller's transaction of the tenant."""
+    return await connection.fetchrow(
+        "insert into users (id, tenant, email, name, role, password_hash)"
+        " values ($1,$2,$3,$4,$5,$6) returning *",
+        new_id("user"),
+        tenant,
+        _checked_email(email),
+        name,
+        role,
+        password_hash,
+    )
 
 
 async def list_users(db: Database, tenant: str) -> list[User]:
@@ -143,52 +198,7 @@ async def tenant_name(db: Database, tenant: str) -> str:
     return name or tenant
 
 
-# ---- passwords ----------------------------------------------------------------------------------
-
-
-async def hash_password(password: str) -> str:
-    """Raises InvalidRequest when it is too short to be worth hashing."""
-    if len(password) < MIN_PASSWORD:
-        raise InvalidRequest(f"password: at least {MIN_PASSWORD} characters are needed")
-    if len(password) > 1000:
-        raise InvalidRequest("password: at most 1000 characters are possible")
-    return await asyncio.to_thread(_HASHER.hash, password)
-
-
-async def set_password(db: Database, tenant: str, user_id: str, password: str) -> None:
-    """Replaces the password and signs the user out everywhere."""
-    hashed = await hash_password(password)
-    async with db.tenant(tenant) as connection:
-        changed = await connection.fetchval(
-            "update users set password_hash = $2 where id = $1 returning id", user_id, hashed
-        )
-        if changed is None:
-            raise NotFound(f"user: there is no user {user_id!r}")
-        await connection.execute("delete from web_sessions where user_id = $1", user_id)
-        await audit.add(connection, tenant, user_id, "user.set_password", user_id)
-
-
-async def check_password(db: Database, email: str, password: str) -> User | None:
-    """The user, if the password is theirs. Takes as long for an unknown address."""
-    user = await find_user(db, email)
-    stored: str | None = None
-    if user is not None:
-        async with db.tenant(user.tenant) as connection:
-            stored = await connection.fetchval(
-                "select password_hash from users where id = $1", user.id
-            )
-    matches = await asyncio.to_thread(_verify, stored or _NOBODY, password)
-    return user if matches and stored is not None else None
-
-
-def _verify(hashed: str, password: str) -> bool:
-    try:
-        return _HASHER.verify(hashed, password)
-    except (VerificationError, InvalidHashError, UnicodeEncodeError):
-        return False
-
-
-# ---- one-time links and browser sessions --------------------------------------------------------
+# ---- one-time links ----------------------------------------------------------------------------
 
 
 async def create_login_link(
@@ -213,38 +223,3 @@ async def redeem_login_link(db: Database, token: str) -> tuple[str, str] | None:
     async with db.untenanted() as connection:
         row = await connection.fetchrow("select * from redeem_login_link($1)", token_hash(token))
     return (row["tenant"], row["user_id"]) if row else None
-
-
-async def create_web_session(
-    db: Database, tenant: str, user_id: str, ttl: timedelta, method: str
-) -> str:
-    """The cookie of a browser that has just signed in."""
-    token = secrets.token_urlsafe(32)
-    async with db.tenant(tenant) as connection:
-        await connection.execute(
-            "delete from web_sessions where user_id = $1 and expires_at < now()", user_id
-        )
-        await connection.execute(
-            "insert into web_sessions (hash, tenant, user_id, expires_at) values ($1,$2,$3,$4)",
-            token_hash(token),
-            tenant,
-            user_id,
-            datetime.now(UTC) + ttl,
-        )
-        await audit.add(connection, tenant, user_id, "user.sign_in", user_id, {"method": method})
-    return token
-
-
-async def end_web_session(db: Database, tenant: str, token: str) -> None:
-    async with db.tenant(tenant) as connection:
-        await connection.execute("delete from web_sessions where hash = $1", token_hash(token))
-
-
-async def find_web_session(db: Database, token: str) -> Principal | None:
-    """Who this cookie belongs to, if it is good."""
-    async with db.untenanted() as connection:
-        row = await connection.fetchrow("select * from find_web_session($1)", token_hash(token))
-    if row is None:
-        return None
-    async with db.tenant(row["tenant"]) as connection:
-        return await principal(connection, row["user_id"], row["tenant"])
