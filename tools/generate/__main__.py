@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from generate import lock
+from generate import lock, proto
 
 if sys.argv[1:] == ["lock"]:
     lock.main()
+else:
+    proto.main()

@@ -49,10 +49,10 @@ def prepare() -> None:
         return
     with step("installing Python packages (a few minutes the first time)"):
         _create()
-        pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        pip: list[str | Path] = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
         run([*pip, "--require-hashes", "-r", UV_PIN], hint=_NETWORK)
         install("--require-hashes", "-r", LOCK)
-        editables = [part for member in members() for part in ("-e", member)]
+        editables: list[str | Path] = [part for member in members() for part in ("-e", member)]
         # The build backend comes from the lock, like everything else.
         install("--no-deps", "--no-build-isolation", *editables)
     stamps.write(_STAMP, wanted)
