@@ -42,7 +42,9 @@ def is_current() -> bool:
 
 
 def main() -> None:
-    names = [tomllib.loads((m / "pyproject.toml").read_text())["project"]["name"] for m in members()]
+    names = [
+        tomllib.loads((m / "pyproject.toml").read_text())["project"]["name"] for m in members()
+    ]
     skip = [part for name in names for part in ("--no-emit-package", name)]
     _compile(ROOT / "pyproject.toml", LOCK, "--group", "dev", "--all-extras", *skip)
     LOCK.write_text(f"{_HEADER}{requirements_hash()}\n{LOCK.read_text()}")

@@ -49,7 +49,14 @@ def prepare() -> None:
         return
     with step("installing Python packages (a few minutes the first time)"):
         _create()
-        pip: list[str | Path] = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        pip: list[str | Path] = [
+            PYTHON,
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "install",
+            "--quiet",
+        ]
         run([*pip, "--require-hashes", "-r", UV_PIN], hint=_NETWORK)
         install("--require-hashes", "-r", LOCK)
         editables: list[str | Path] = [part for member in members() for part in ("-e", member)]

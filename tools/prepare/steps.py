@@ -39,7 +39,7 @@ def run(
     directory: Path = ROOT,
     environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Runs a program with its output in the log. Raises StepFailed with the log's end and `hint`."""
+    """Runs a program, its output in the log. Raises StepFailed with the log's end and `hint`."""
     CACHE.mkdir(exist_ok=True)
     with LOG.open("ab") as log:
         log.write(f"\n$ {' '.join(map(str, arguments))}\n".encode())
