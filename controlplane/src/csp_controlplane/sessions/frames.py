@@ -31,10 +31,10 @@ class PreviewItem:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One step of a subscription; `text` is the WebSocket message in UTF-8."""
+    """One step of a subscription; `text` is the WebSocket message."""
 
     kind: Literal["events", "previews", "withdrawn", "caught_up", "closed"]
-    text: bytes = b""
+    text: str = ""
     events: Sequence[LoggedEvent] = ()
     previews: Sequence[PreviewItem] = ()
     event_id: str = ""
@@ -47,23 +47,29 @@ def events_frame(events: Sequence[LoggedEvent]) -> Frame:
     """Facts, contiguous from the first one's seq. Their bytes are joined, not parsed."""
     head = b'{"type":"events","first_seq":%d,"events":[' % events[0].seq
     text = head + b",".join([event.raw for event in events]) + b"]}"
-    return Frame("events", text, events=events, seq=events[-1].seq)
+    return Frame("events", _decoded(text), events=events, seq=events[-1].seq)
 
 
 def previews_frame(previews: Sequence[PreviewItem]) -> Frame:
     """Pieces of previews, as the worker serialised them."""
     body = b",".join([preview.payload for preview in previews])
-    return Frame("previews", b'{"type":"previews","events":[' + body + b"]}", previews=previews)
+    text = b'{"type":"previews","events":[' + body + b"]}"
+    return Frame("previews", _decoded(text), previews=previews)
 
 
 def withdrawn_frame(event_id: str) -> Frame:
     text = orjson.dumps({"type": "preview_withdrawn", "event_id": event_id})
-    return Frame("withdrawn", text, event_id=event_id)
+    return Frame("withdrawn", _decoded(text), event_id=event_id)
 
 
 def caught_up_frame(seq: int) -> Frame:
-    return Frame("caught_up", b'{"type":"caught_up","seq":%d}' % seq, seq=seq)
+    return Frame("caught_up", f'{{"type":"caught_up","seq":{seq}}}', seq=seq)
 
 
 def closed_frame(code: int, reason: str) -> Frame:
     return Frame("closed", code=code, reason=reason)
+
+
+def _decoded(text: bytes) -> str:
+    """Once for all subscribers. A worker's bytes may be anything."""
+    return text.decode("utf-8", "replace")

@@ -37,15 +37,15 @@ class Outlet:
         self._bytes = 0
         self._max_bytes = max_bytes
         self._ready = asyncio.Event()
-        self.dropped = False
+        self.dropped = asyncio.Event()
 
     def put(self, frame: Frame) -> None:
         """Adds a frame, or closes the subscription when its reader is too far behind."""
-        if self.dropped:
+        if self.dropped.is_set():
             return
         self._bytes += len(frame.text)
         if self._bytes > self._max_bytes:
-            self.dropped = True
+            self.dropped.set()
             self._frames.clear()
             frame = closed_frame(SLOW, "Too slow: reconnect with the last seq that you have.")
         self._frames.append(frame)

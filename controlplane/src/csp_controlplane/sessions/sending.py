@@ -44,6 +44,14 @@ class Sender:
         self._attacher = attacher
         self._tasks: set[asyncio.Task[Any]] = set()
 
+    def named(
+        self, type_: str, fields: dict[str, Any], client_id: str | None, place: int
+    ) -> dict[str, Any]:
+        """The fields with the request's client id, by which the page knows its message again."""
+        if type_ != "user.message" or client_id is None or "client_id" in fields:
+            return fields
+        return {**fields, "client_id": client_id if place == 0 else f"{client_id}:{place}"}
+
     def keys(
         self, parsed: Parsed, client_id: str | None, request_hash: str | None
     ) -> list[str | None]:

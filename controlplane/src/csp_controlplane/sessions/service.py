@@ -207,7 +207,10 @@ class SessionService:
         is_retry: bool,
     ) -> Events:
         """Commits a client's events; the same client id or retried request commits nothing new."""
-        parsed = parse_client_events(events)
+        parsed = [
+            (type_, self._sender.named(type_, fields, client_id, place))
+            for place, (type_, fields) in enumerate(parse_client_events(events))
+        ]
         row = await self._own(who, session_id)
         keys = self._sender.keys(parsed, client_id, request_hash)
         if is_retry and request_hash is not None and client_id is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Self
 
@@ -36,6 +37,11 @@ class Subscription:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def dropped(self) -> asyncio.Event:
+        """Set when the reader was too slow: whatever it waits for, it must stop."""
+        return self._outlet.dropped
 
     async def close(self) -> None:
         """Stops listening. May be called more than once."""
