@@ -1,0 +1,218 @@
+"""The log's append functions on a real PostgreSQL: fences, repetition, tenants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import asyncpg
+import pytest
+
+from csp_controlplane.domain.events import NewEvent
+from csp_controlplane.domain.fold import Fold
+from csp_controlplane.store import sessions
+from csp_controlplane.store.database import Database
+from csp_controlplane.store.log import (
+    FoldChange,
+    WorkerBatch,
+    append_control,
+    append_worker,
+    log_heads,
+    read_log,
+)
+from csp_controlplane.store.sessions import NewSession, open_epoch, take_lease
+from csp_crds.agent import AgentSpec
+
+MONTH = date(2026, 5, 1)
+
+
+async def make_session(db: Database, tenant: str = "t1", session: str = "sesn_1") -> None:
+    async with db.tenant(tenant) as connection:
+        await connection.execute(
+            "insert into tenants values ($1, 'T') on conflict do nothing", tenant
+        )
+        await connection.execute(
+            "insert into users (id, tenant, email, name) values ($1, $2, $3, 'U')",
+            f"user_{session}",
+            tenant,
+            f"{session}@example.org",
+        )
+    await sessions.insert(
+        db,
+        NewSession(
+            id=session,
+            month=MONTH,
+            tenant=tenant,
+            owner=f"user_{session}",
+            agent={},
+            spec=AgentSpec(),
+            agent_id=None,
+            agent_version=None,
+            environment_id=None,
+            title=None,
+            metadata={},
+            fold=Fold(),
+        ),
+    )
+
+
+async def open_first_epoch(db: Database, worker: str = "wrkr_1") -> int:
+    assert await take_lease(db, "t1", "sesn_1", "gw", 60)
+    epoch = await open_epoch(
+        db,
+        "t1",
+        "sesn_1",
+        holder="gw",
+        worker_id=worker,
+        endpoint="unix:/x",
+        handle_hash=worker.encode(),
+    )
+    assert epoch is not None
+    return epoch
+
+
+def batch(epoch: int, first_n: int, ids: Sequence[str], payload: str = "{}") -> WorkerBatch:
+    ns = list(range(first_n, first_n + len(ids)))
+    return WorkerBatch(epoch, first_n, ns, ids, ["agent.message"] * len(ids), [payload] * len(ids))
+
+
+def event(id_: str, key: str | None = None, payload: bytes = b"{}") -> NewEvent:
+    return NewEvent(id_, "user.message", payload, key)
+
+
+async def test_worker_and_control_events_share_one_sequence(db: Database) -> None:
+    await make_session(db)
+    epoch = await open_first_epoch(db)
+    assert await append_worker(db, "t1", "sesn_1", batch(epoch, 1, ["a", "b"]), None) == 0
+    added = await append_control(db, "t1", "sesn_1", [event("c")], None)
+    assert (added.outcome, added.base) == ("appended", 2)
+    assert await append_worker(db, "t1", "sesn_1", batch(epoch, 3, ["d"]), None) == 3
+    logged = await read_log(db, "t1", MONTH, "sesn_1", 0, 10)
+    assert [(e.seq, e.id) for e in logged] == [(1, "a"), (2, "b"), (3, "c"), (4, "d")]
+    assert await log_heads(db, ["sesn_1"]) == {"sesn_1": 4}
+
+
+@pytest.mark.parametrize(("first_n", "why"), [(1, "repeated"), (3, "a gap")])
+async def test_numbers_that_do_not_continue_append_nothing(
+    db: Database, first_n: int, why: str
+) -> None:
+    await make_session(db)
+    epoch = await open_first_epoch(db)
+    assert await append_worker(db, "t1", "sesn_1", batch(epoch, 1, ["a"]), None) == 0
+    again = batch(epoch, first_n, ["z"])
+    assert await append_worker(db, "t1", "sesn_1", again, None) is None, why
+    assert len(await read_log(db, "t1", MONTH, "sesn_1", 0, 10)) == 1
+
+
+async def test_an_old_epoch_appends_nothing(db: Database) -> None:
+    await make_session(db)
+    old = await open_first_epoch(db)
+    new = await open_first_epoch(db, "wrkr_2")
+    assert new == old + 1
+    assert await append_worker(db, "t1", "sesn_1", batch(old, 1, ["a"]), None) is None
+    assert await append_worker(db, "t1", "sesn_1", batch(new, 1, ["b"]), None) == 0
+
+
+async def test_an_ended_epoch_appends_nothing_before_the_next_one_opens(db: Database) -> None:
+    await make_session(db)
+    epoch = await open_first_epoch(db)
+    assert await sessions.end_binding(db, "t1", "sesn_1", epoch, "lost")
+    assert await append_worker(db, "t1", "sesn_1", batch(epoch, 1, ["a"]), None) is None
+
+
+async def test_an_epoch_opens_only_for_the_holder_of_the_lease(db: Database) -> None:
+    await make_session(db)
+    assert await take_lease(db, "t1", "sesn_1", "gw", 60)
+    assert not await take_lease(db, "t1", "sesn_1", "other", 60)
+    refused = await open_epoch(
+        db, "t1", "sesn_1", holder="other", worker_id="w", endpoint="", handle_hash=b"h"
+    )
+    assert refused is None
+
+
+async def test_one_worker_never_serves_two_sessions(db: Database) -> None:
+    await make_session(db)
+    await make_session(db, session="sesn_2")
+    await open_first_epoch(db)
+    assert await take_lease(db, "t1", "sesn_2", "gw", 60)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await open_epoch(
+            db, "t1", "sesn_2", holder="gw", worker_id="wrkr_1", endpoint="", handle_hash=b"2"
+        )
+
+
+async def test_a_fold_is_written_only_on_the_version_it_was_made_from(db: Database) -> None:
+    await make_session(db)
+    first = await append_control(
+        db, "t1", "sesn_1", [event("a")], FoldChange(0, Fold(state="active"))
+    )
+    assert first.outcome == "appended"
+    stale = await append_control(
+        db, "t1", "sesn_1", [event("b")], FoldChange(0, Fold(state="paused"))
+    )
+    assert stale.outcome == "stale"
+    row = await sessions.load(db, "t1", "sesn_1")
+    assert row is not None
+    assert (row.fold.state, row.fold_version, row.last_seq) == ("active", 1, 1)
+
+
+async def test_a_message_id_is_written_once(db: Database) -> None:
+    await make_session(db)
+    await append_control(db, "t1", "sesn_1", [event("x"), event("a", "c:1")], None)
+    again = await append_control(db, "t1", "sesn_1", [event("b", "c:1")], None)
+    assert (again.outcome, again.base) == ("duplicate", 2)
+
+
+async def test_another_tenant_sees_and_writes_nothing(db: Database) -> None:
+    await make_session(db)
+    async with db.tenant("t2") as connection:
+        await connection.execute("insert into tenants values ('t2', 'T')")
+    assert await sessions.load(db, "t2", "sesn_1") is None
+    foreign = await append_control(db, "t2", "sesn_1", [event("a")], None)
+    assert foreign.outcome == "missing"
+    assert await read_log(db, "t2", MONTH, "sesn_1", 0, 10) == []
+    async with db.untenanted() as connection:
+        assert await connection.fetch("select * from sessions") == []
+
+
+async def test_the_partition_itself_is_out_of_reach(db: Database) -> None:
+    await make_session(db)
+    async with db.tenant("t1") as connection:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.fetch("select * from events_202605")
+
+
+async def test_history_cannot_be_rewritten(db: Database) -> None:
+    await make_session(db)
+    await append_control(db, "t1", "sesn_1", [event("a")], None)
+    async with db.tenant("t1") as connection:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("update events set type = 'x'")
+
+
+async def test_bytes_come_back_exactly(db: Database) -> None:
+    await make_session(db)
+    odd = '{ "z": 1, "a":"\\u0000\\ud800 é\U0001f600",  "a": 2 }'.encode()
+    await append_control(db, "t1", "sesn_1", [event("a", payload=odd)], None)
+    assert (await read_log(db, "t1", MONTH, "sesn_1", 0, 1))[0].raw == odd
+
+
+async def test_a_repeated_transcript_line_is_read_once(db: Database) -> None:
+    await make_session(db)
+    epoch = await open_first_epoch(db)
+    lines = ['{"uuid":"1"}', '{"title":"x"}', '{"uuid":"1"}', '{"uuid":"2"}']
+    only_lines = WorkerBatch(epoch, 1, [], [], [], [], [""] * 4, lines)
+    assert await append_worker(db, "t1", "sesn_1", only_lines, None) == 0
+    stored = await sessions.transcript(db, "t1", MONTH, "sesn_1")
+    assert [entry for _, entry in stored] == ['{"uuid":"1"}', '{"title":"x"}', '{"uuid":"2"}']
+
+
+async def test_a_session_that_works_is_found_when_its_gateway_is_gone(db: Database) -> None:
+    await make_session(db)
+    assert await sessions.needing_worker(db, 10) == [("t1", "sesn_1")]
+    await take_lease(db, "t1", "sesn_1", "gw", 60)
+    assert await sessions.needing_worker(db, 10) == []
+    assert await sessions.renew_leases(db, "other", ["sesn_1"], 60) == set()
+    assert await sessions.renew_leases(db, "gw", ["sesn_1"], 60) == {"sesn_1"}
+    await sessions.drop_lease(db, "t1", "sesn_1", "gw")
+    assert await sessions.needing_worker(db, 10) == [("t1", "sesn_1")]
