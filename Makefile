@@ -7,12 +7,14 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 PREPARE := PYTHONPATH=tools PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m prepare
 NPM := $(PREPARE) npm
+SHELL_FILES = $(shell git grep -lE '^\#!.*\b(ba)?sh$$' -- . ':!*.py')
 
 export PYTHONUNBUFFERED := 1
 export CSP_STATIC_DIR ?= $(CURDIR)/frontend/dist
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-python test-page lint fmt bench generate check-generated build-page lock clean python
+.PHONY: help run test test-python test-page lint lint-tree lint-style lint-layers lint-types lint-page \
+	fmt bench generate check-generated build-page lock clean python
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +25,7 @@ run: python ## Start everything and print a sign-in link (ARGS="--port 9000" goe
 
 test: python ## All tests: real servers, real workers, the page in Chromium (ARGS="-k name" goes to pytest)
 	@$(PREPARE) environment page
-	@$(MAKE) --no-print-directory test-python test-page
+	@$(MAKE) --no-print-directory -k test-page test-python
 
 test-python: python
 	@$(PREPARE) environment page
@@ -34,11 +36,23 @@ test-page: python
 
 lint: python ## ruff, mypy, import-linter, shellcheck, the page's linters, and what may not be in the tree
 	@$(PREPARE) environment
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory -k lint-tree lint-style lint-layers lint-types lint-page
+
+lint-tree:
 	@$(BIN)/python tools/check_tree.py
+	@$(BIN)/shellcheck $(SHELL_FILES)
+
+lint-style:
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+
+lint-layers:
+	@$(BIN)/lint-imports --no-logo
+
+lint-types:
+	@$(BIN)/mypy
+
+lint-page:
 	@$(NPM) run lint
 	@$(NPM) run typecheck
 
