@@ -25,9 +25,9 @@ class NoCapacity(Exception):
 class WorkerRef:
     """A worker that belongs to one session for the rest of its life."""
 
-    worker_id: str      # unique for ever: a process's random id, or the pod's UID
-    endpoint: str       # gRPC target, e.g. unix:/run/... or 10.0.0.7:7443
-    warm: bool          # a spare of the right profile was claimed
+    worker_id: str  # unique for ever: a process's random id, or the pod's UID
+    endpoint: str  # gRPC target, e.g. unix:/run/... or 10.0.0.7:7443
+    warm: bool  # a spare of the right profile was claimed
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,162 @@
+"""Starts the parts of a local installation in order and stops them in the opposite order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from csp_controlplane.supervisor import postgres, signing, valkey
+from csp_controlplane.supervisor.api import SocketServer, SupervisorApi
+from csp_controlplane.supervisor.child import Family
+from csp_controlplane.supervisor.console import Terminal
+from csp_controlplane.supervisor.environment import child_environment
+from csp_controlplane.supervisor.errors import CommandError, ExitCode
+from csp_controlplane.supervisor.layout import Layout
+from csp_controlplane.supervisor.logs import ComponentLog, LogFile
+from csp_controlplane.supervisor.parts import Addresses, Parts
+from csp_controlplane.supervisor.refill import Refill
+from csp_controlplane.supervisor.remains import remove_remains_of_earlier_runs
+from csp_controlplane.supervisor.service import Service, ServiceSpec
+from csp_controlplane.supervisor.settings import SupervisorSettings
+from csp_controlplane.supervisor.worker import WorkerCommand
+from csp_controlplane.supervisor.workers import Workers
+
+_log = structlog.get_logger(__name__)
+
+PREPARE_S = 120.0
+
+
+class Assembly:
+    """Owns every part. `start()` once, `stop()` always."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        settings: SupervisorSettings,
+        addresses: Addresses,
+        environment: Mapping[str, str],
+        terminal: Terminal,
+    ) -> None:
+        self.family = Family()
+        self._layout = layout
+        self._addresses = addresses
+        self._environment = environment
+        self._terminal = terminal
+        self._parts = Parts(layout, addresses, environment)
+        command = WorkerCommand(layout, environment, addresses.proxy_url)
+        self.workers = Workers(command, settings, self.family)
+        refill = Refill(self.workers, settings)
+        self._refill = refill
+        self._api = SocketServer(
+            SupervisorApi(self.workers, refill.report).application(), layout.socket
+        )
+        self._layers: list[list[Service]] = []
+        """In the order of their start."""
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    async def start(self) -> None:
+        """Returns when the gateways answer. Raises CommandError; then call `stop()`."""
+        await asyncio.to_thread(remove_remains_of_earlier_runs, self._layout)
+        signing.ensure_keys(self._layout)
+        with self._terminal.step("Starting the database"):
+            await self._start_servers()
+        with self._terminal.step("Preparing the database"):
+            await self._prepare()
+        with self._terminal.step("Starting the gateway"):
+            await self._api.start()
+            await self._start_layer(self._parts.proxy())
+            self._tasks.append(asyncio.create_task(self._refill.run(), name="refill"))
+            self._tasks.append(asyncio.create_task(self._sweep(), name="sweep"))
+            count = len(self._addresses.gateway_ports)
+            await self._start_layer(*(self._parts.gateway(n) for n in range(1, count + 1)))
+
+    async def stop(self) -> None:
+        """Gateways, workers, proxy, servers: each in order with a deadline, then by force."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._layers and self._layers[-1][0].spec.name.startswith("gateway"):
+            await self._stop_layer(self._layers.pop())
+        await self.workers.close()
+        await self._api.stop()
+        while self._layers:
+            await self._stop_layer(self._layers.pop())
+        self.force()
+        await self.family.sweep()
+        _log.info("everything stopped")
+
+    def force(self) -> None:
+        """Ends every child at once."""
+        self.family.kill_all()
+
+    async def _start_servers(self) -> None:
+        environment = child_environment("server", self._environment, {})
+        specs: list[ServiceSpec] = []
+        if self._addresses.database_url == postgres.url(self._layout):
+            user = await asyncio.to_thread(postgres.prepare, self._layout, environment)
+            specs.append(postgres.service(self._layout, user, environment))
+        await self._start_layer(*specs)
+        specs = []
+        if self._addresses.redis_url == valkey.url(self._layout):
+            specs.append(valkey.service(self._layout, environment))
+        else:
+            await valkey.check_external(self._addresses.redis_url)
+        if self._addresses.model_port is not None:
+            specs.append(self._parts.model())
+        await self._start_layer(*specs)
+
+    async def _start_layer(self, *specs: ServiceSpec) -> None:
+        """Starts these together. All are known to `stop()` even when one fails."""
+        services = [
+            Service(
+                spec,
+                self.family,
+                ComponentLog(spec.name, LogFile(self._layout.logs / f"{spec.name}.log")),
+                self._terminal.say,
+            )
+            for spec in specs
+        ]
+        if not services:
+            return
+        self._layers.append(services)
+        async with asyncio.TaskGroup() as group:
+            for service in services:
+                group.create_task(service.start(), name=f"start-{service.spec.name}")
+        for service in services:
+            task = asyncio.create_task(service.watch(), name=f"watch-{service.spec.name}")
+            self._tasks.append(task)
+
+    async def _stop_layer(self, services: list[Service]) -> None:
+        await asyncio.gather(*(service.stop() for service in services))
+
+    async def _prepare(self) -> None:
+        log = ComponentLog("prepare", LogFile(self._layout.logs / "prepare.log"))
+        child = await self.family.start(self._parts.prepare(), log.line)
+        try:
+            code = await asyncio.wait_for(child.wait(), PREPARE_S)
+        except TimeoutError:
+            child.kill_tree()
+            raise CommandError(
+                f"The database was not ready for use within {PREPARE_S:g} seconds. Its log: "
+                f"{log.file.path}.",
+                ExitCode.DATABASE,
+            ) from None
+        finally:
+            log.file.close()
+        if code == ExitCode.DATABASE:
+            raise CommandError(log.tail(1), ExitCode.DATABASE)
+        if code != 0:
+            raise CommandError(
+                f"The database could not be prepared: {log.tail(1)}. Its log: {log.file.path}.",
+                ExitCode.DATABASE,
+            )
+
+    async def _sweep(self) -> None:
+        """Collects what lost its parent while that part lives on."""
+        while True:
+            await asyncio.sleep(5)
+            if count := await self.family.sweep():
+                _log.info("strays ended", count=count)
