@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
-from generate import lock, proto
+from generate import errors, lock, metrics, proto, settings
+
+GENERATORS: list[Callable[[], None]] = [
+    proto.main,
+    settings.main,
+    errors.main,
+    metrics.main,
+]
 
 if sys.argv[1:] == ["lock"]:
     lock.main()
 else:
-    proto.main()
+    for generator in GENERATORS:
+        generator()
