@@ -135,7 +135,7 @@ async def test_one_worker_never_serves_two_sessions(db: Database) -> None:
     await make_session(db, session="sesn_2")
     await open_first_epoch(db)
     assert await take_lease(db, "t1", "sesn_2", "gw", 60)
-    with pytest.raises(asyncpg.UniqueViolationError):
+    with pytest.raises(sessions.WorkerUsed):
         await open_epoch(
             db, "t1", "sesn_2", holder="gw", worker_id="wrkr_1", endpoint="", handle_hash=b"2"
         )

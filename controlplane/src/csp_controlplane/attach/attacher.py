@@ -102,6 +102,8 @@ class Attacher:
     async def _run_keeper(self, session: str, keeper: Keeper) -> None:
         try:
             await keeper.run()
+        except Exception:  # the adopting loop starts another keeper while there is work
+            log.exception("keeper_failed", session_id=session)
         finally:
             self._keepers.pop(session, None)
             self.forget_if_unused(session)

@@ -45,15 +45,20 @@ async def bind(core: Core, hub: Hub, row: SessionRow) -> Bound | None:
     started = time.perf_counter()
     ref = await _worker(core, row)
     handle = f"csph_{secrets.token_urlsafe(32)}"
-    epoch = await sessions.open_epoch(
-        core.db,
-        row.tenant,
-        row.id,
-        holder=core.holder,
-        worker_id=ref.worker_id,
-        endpoint=ref.endpoint,
-        handle_hash=hashlib.sha256(handle.encode()).digest(),
-    )
+    try:
+        epoch = await sessions.open_epoch(
+            core.db,
+            row.tenant,
+            row.id,
+            holder=core.holder,
+            worker_id=ref.worker_id,
+            endpoint=ref.endpoint,
+            handle_hash=hashlib.sha256(handle.encode()).digest(),
+        )
+    except sessions.WorkerUsed:
+        # It served an epoch that was ended while it lived: a used worker is never used again.
+        await core.runtime.delete(row.id)
+        return None
     if epoch is None:
         return None
     binding = await sessions.live_binding(core.db, row.tenant, row.id)

@@ -112,9 +112,14 @@ def _accept_confirmation(fold: Fold, fields: dict[str, Any], make: EventFactory)
     rules = fold.allowed_rules
     if fields.get("scope") == "session" and fields["result"] == "allow":
         rules = (*rules, question.rule) if question.rule not in rules else rules
-    answer = make.make("user.tool_confirmation", fields, dedup_key=f"confirm:{tool_use}")
+    answer = make.make("user.tool_confirmation", fields, dedup_key=confirmation_key(fields))
     next_fold = replace(fold, questions=left, allowed_rules=rules)
     return Decision(next_fold, (answer, _waiting_or_running(next_fold, make)))
+
+
+def confirmation_key(fields: dict[str, Any]) -> str:
+    """The key that makes a tool use's answer unique in the log."""
+    return f"confirm:{fields['tool_use_id']}"
 
 
 def update_settings(fold: Fold, changes: dict[str, Any], make: EventFactory) -> Decision:

@@ -60,12 +60,15 @@ Block = Annotated[TextBlock | ImageBlock | DocumentBlock, Field(discriminator="t
 Content = Annotated[list[Block], Field(min_length=1, max_length=100)]
 
 
-class UserMessage(_Input):
+class _ClientEvent(_Input):
+    client_id: ID | None = Field(None, description="Sent twice, it is one event.")
+
+
+class UserMessage(_ClientEvent):
     """A message for the agent."""
 
     type: Literal["user.message"]
     content: Content
-    client_id: ID | None = Field(None, description="Sent twice, it is one message.")
 
     @model_validator(mode="after")
     def _says_something(self) -> UserMessage:
@@ -74,7 +77,7 @@ class UserMessage(_Input):
         return self
 
 
-class UserMessageUpdate(_Input):
+class UserMessageUpdate(_ClientEvent):
     """Replaces the content of a message that is still queued."""
 
     type: Literal["user.message_update"]
@@ -82,20 +85,20 @@ class UserMessageUpdate(_Input):
     content: Content
 
 
-class UserMessageCancel(_Input):
+class UserMessageCancel(_ClientEvent):
     """Takes a queued message back."""
 
     type: Literal["user.message_cancel"]
     message_id: ID
 
 
-class UserInterrupt(_Input):
+class UserInterrupt(_ClientEvent):
     """Stops the running turn. Without one it does nothing."""
 
     type: Literal["user.interrupt"]
 
 
-class UserToolConfirmation(_Input):
+class UserToolConfirmation(_ClientEvent):
     """The answer to a tool use that asks."""
 
     type: Literal["user.tool_confirmation"]

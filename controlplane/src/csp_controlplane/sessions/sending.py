@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
 from csp_controlplane.attach.attacher import Attacher
 from csp_controlplane.attach.core import Core, spawn
 from csp_controlplane.domain import decisions
@@ -44,30 +46,19 @@ class Sender:
         self._attacher = attacher
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def named(
-        self, type_: str, fields: dict[str, Any], client_id: str | None, place: int
-    ) -> dict[str, Any]:
-        """The fields with the request's client id, by which the page knows its message again."""
-        if type_ != "user.message" or client_id is None or "client_id" in fields:
+    def named(self, fields: dict[str, Any], client_id: str | None, place: int) -> dict[str, Any]:
+        """The fields with the request's client id, by which a client knows its event again."""
+        if client_id is None or "client_id" in fields:
             return fields
         return {**fields, "client_id": client_id if place == 0 else f"{client_id}:{place}"}
 
-    def keys(
-        self, parsed: Parsed, client_id: str | None, request_hash: str | None
-    ) -> list[str | None]:
+    def keys(self, parsed: Parsed, request_hash: str | None) -> list[str | None]:
         """The key per event under which a second sending is recognised."""
-        result: list[str | None] = []
         salt = secrets.token_hex(4)
+        result: list[str | None] = []
         for place, (_, fields) in enumerate(parsed):
-            own = fields.get("client_id")
-            if own:
-                result.append(f"c:{own}")
-            elif client_id:
-                result.append(f"c:{client_id}:{place}")
-            elif request_hash:
-                result.append(f"h:{request_hash}:{salt}:{place:02d}")
-            else:
-                result.append(None)
+            hashed = f"h:{request_hash}:{salt}:{place:02d}" if request_hash else None
+            result.append(f"c:{fields['client_id']}" if "client_id" in fields else hashed)
         return result
 
     async def earlier(self, row: SessionRow, request_hash: str) -> list[LoggedEvent]:
@@ -87,7 +78,7 @@ class Sender:
             try:
                 plan = self._plan(who, row.fold, parsed, keys)
             except ApiError:
-                if again := await self._already(row, keys):
+                if again := await self._already(row, parsed, keys):
                     return again
                 raise
             change = FoldChange(row.fold_version, plan.fold) if plan.fold != row.fold else None
@@ -97,7 +88,7 @@ class Sender:
             if result.outcome == "appended":
                 return await self._show(row, plan, result.base)
             if result.outcome == "duplicate":
-                if again := await self._already(row, keys):
+                if again := await self._already(row, parsed, keys):
                     return again
                 raise Conflict("This question has already been answered.")
             fresh = await sessions.load(self._core.db, row.tenant, session)
@@ -126,11 +117,26 @@ class Sender:
             events.extend(rest)
         return _Plan(fold, tuple(events), tuple(own), title)
 
-    async def _already(self, row: SessionRow, keys: Sequence[str | None]) -> list[LoggedEvent]:
-        known = [key for key in keys if key is not None]
+    async def _already(
+        self, row: SessionRow, parsed: Parsed, keys: Sequence[str | None]
+    ) -> list[LoggedEvent]:
+        """What an earlier sending of the same client committed."""
+        wanted = {
+            decisions.confirmation_key(fields): fields.get("client_id")
+            for type_, fields in parsed
+            if type_ == "user.tool_confirmation"
+        }
+        known = [key for key in keys if key is not None] + list(wanted)
         if not known:
             return []
-        return await events_by_dedup_key(self._core.db, row.tenant, row.month, row.id, known)
+        found = await events_by_dedup_key(self._core.db, row.tenant, row.month, row.id, known)
+        clients = {client for client in wanted.values() if client is not None}
+        return [
+            event
+            for event in found
+            if event.type != "user.tool_confirmation"
+            or orjson.loads(event.raw).get("client_id") in clients
+        ]
 
     async def _show(self, row: SessionRow, plan: _Plan, base: int) -> list[LoggedEvent]:
         logged = [

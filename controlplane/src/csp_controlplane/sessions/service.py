@@ -208,11 +208,11 @@ class SessionService:
     ) -> Events:
         """Commits a client's events; the same client id or retried request commits nothing new."""
         parsed = [
-            (type_, self._sender.named(type_, fields, client_id, place))
+            (type_, self._sender.named(fields, client_id, place))
             for place, (type_, fields) in enumerate(parse_client_events(events))
         ]
         row = await self._own(who, session_id)
-        keys = self._sender.keys(parsed, client_id, request_hash)
+        keys = self._sender.keys(parsed, request_hash)
         if is_retry and request_hash is not None and client_id is None:
             before = await self._sender.earlier(row, request_hash)
             if before:

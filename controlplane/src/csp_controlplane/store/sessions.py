@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+import asyncpg
 import orjson
 
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.store.database import Database
 from csp_crds.agent import AgentSpec
+
+
+class WorkerUsed(Exception):
+    """The worker has been bound before, to this session or another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,17 +175,20 @@ async def open_epoch(
     endpoint: str,
     handle_hash: bytes,
 ) -> int | None:
-    """The new epoch, or None when the lease is not the holder's any more."""
+    """The new epoch, or None when the lease is not the holder's any more. Raises WorkerUsed."""
     async with db.untenanted() as connection:
-        epoch: int | None = await connection.fetchval(
-            "select open_epoch($1,$2,$3,$4,$5,$6)",
-            tenant,
-            session,
-            holder,
-            worker_id,
-            endpoint,
-            handle_hash,
-        )
+        try:
+            epoch: int | None = await connection.fetchval(
+                "select open_epoch($1,$2,$3,$4,$5,$6)",
+                tenant,
+                session,
+                holder,
+                worker_id,
+                endpoint,
+                handle_hash,
+            )
+        except asyncpg.UniqueViolationError:
+            raise WorkerUsed(worker_id) from None
     return epoch
 
 
