@@ -9,13 +9,31 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import TypeVar, cast, overload
 
 T = TypeVar("T")
 
 
 class DeadlineExceeded(AssertionError):
     """What was waited for did not come true in time."""
+
+
+@overload
+async def wait_until(
+    predicate: Callable[[], Awaitable[T]],
+    deadline: float = ...,
+    what: str = ...,
+    interval: float = ...,
+) -> T: ...
+
+
+@overload
+async def wait_until(
+    predicate: Callable[[], T],
+    deadline: float = ...,
+    what: str = ...,
+    interval: float = ...,
+) -> T: ...
 
 
 async def wait_until(

@@ -90,9 +90,14 @@ class Child:
 
 
 class Family:
-    """All children of the supervisor, so that strays among its children can be told apart."""
+    """All children of the supervisor, so that strays among its children can be told apart.
 
-    def __init__(self) -> None:
+    `adopts`: every other child of this process is a stray, left by one of ours, and is ended. False
+    where others start children in the same process.
+    """
+
+    def __init__(self, *, adopts: bool = True) -> None:
+        self._adopts = adopts
         self._children: dict[int, Child] = {}
         self._sweeping = asyncio.Lock()
 
@@ -126,6 +131,8 @@ class Family:
 
     async def sweep(self, deadline_s: float = 5.0) -> int:
         """Ends every process that a dead child left behind; returns how many there were."""
+        if not self._adopts:
+            return 0
         async with self._sweeping:
             killed: set[int] = set()
             end = asyncio.get_running_loop().time() + deadline_s

@@ -17,6 +17,9 @@ class Watchers:
     def __init__(self) -> None:
         self._queues: set[asyncio.Queue[dict[str, Any] | None]] = set()
 
+    def __len__(self) -> int:
+        return len(self._queues)
+
     def publish(self, event: dict[str, Any]) -> None:
         """Never waits."""
         for queue in list(self._queues):

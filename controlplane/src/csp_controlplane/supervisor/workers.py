@@ -131,6 +131,10 @@ class Workers:
         except CannotStart as error:
             self._spare_failed(profile, str(error))
 
+    def by_id(self, worker_id: str) -> Worker:
+        """Raises KeyError when it has ended."""
+        return self._workers[worker_id]
+
     def end_spare(self, worker_id: str) -> None:
         worker = self._workers[worker_id]
         worker.deleted = True
