@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 
@@ -35,7 +36,8 @@ _SETTINGS = {
 class PostgresServer:
     """One server on a unix socket in a directory of its own. `close()` removes everything."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        self._settings = {**_SETTINGS, **(settings or {})}
         # Short, because a unix socket's path is limited to about 100 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="csp-pg-"))
         self._data = self.directory / "data"
@@ -61,7 +63,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Starts on the same data again after a stop or a kill; returns when it accepts."""
-        settings = {**_SETTINGS, "unix_socket_directories": str(self.directory)}
+        settings = {**self._settings, "unix_socket_directories": str(self.directory)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         process = ServerProcess(
             [self._binaries / "postgres", "-D", self._data, *options],
