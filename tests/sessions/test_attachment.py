@@ -298,7 +298,8 @@ async def test_a_question_is_answered_once_and_a_restless_tool_is_audited(
                 rows = await connection.fetch("select action from audit_events")
             return [row["action"] for row in rows]
 
-        assert await wait_until(audited) == ["worker.tool_without_confirmation"]
+        seen: list[str] = await wait_until(audited)
+        assert seen == ["worker.tool_without_confirmation"]
 
 
 async def test_a_message_id_sent_twice_is_one_message(gateways: Gateways) -> None:

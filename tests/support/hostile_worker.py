@@ -72,6 +72,23 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
             self.attached.clear()
             reader.cancel()
 
+    async def GetContextUsage(  # noqa: N802
+        self, request: pb.GetContextUsageRequest, context: Any
+    ) -> pb.GetContextUsageResponse:
+        return pb.GetContextUsageResponse(usage_json="not json")
+
+    async def ListFiles(  # noqa: N802
+        self, request: pb.ListFilesRequest, context: Any
+    ) -> pb.ListFilesResponse:
+        await context.abort(grpc.StatusCode.NOT_FOUND, "")
+        return pb.ListFilesResponse()
+
+    async def ReadFile(  # noqa: N802
+        self, request: pb.ReadFileRequest, context: Any
+    ) -> AsyncIterator[pb.FileChunk]:
+        await context.abort(grpc.StatusCode.NOT_FOUND, "")
+        yield pb.FileChunk()
+
     async def _read(self, requests: AsyncIterator[pb.GatewayFrame]) -> None:
         async for frame in requests:
             await self.received.put(frame)

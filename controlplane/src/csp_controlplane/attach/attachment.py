@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import asyncpg
 import grpc
 import grpc.aio
 import structlog
@@ -27,6 +26,7 @@ from csp_controlplane.domain.vocabulary import INPUT_TYPES
 from csp_controlplane.sessions.frames import PreviewItem, PreviewKind
 from csp_controlplane.sessions.hub import Hub
 from csp_controlplane.store import audit, sessions
+from csp_controlplane.store.database import DATABASE_AWAY
 from csp_controlplane.store.sessions import Binding
 from csp_proto import worker_pb2 as pb
 from csp_proto.worker_pb2_grpc import WorkerStub
@@ -37,7 +37,6 @@ EndKind = Literal["lost", "unbound", "fenced", "invalid", "released", "ended"]
 _KINDS: dict[int, PreviewKind] = {pb.Preview.START: "start", pb.Preview.DELTA: "delta"}
 MAX_WAITING_BATCHES = 64
 RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
-DATABASE_AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from contextlib import suppress
 import structlog
 
 from csp_controlplane.attach import lifecycle
-from csp_controlplane.attach.attachment import DATABASE_AWAY, Attachment, End
+from csp_controlplane.attach.attachment import Attachment, End
 from csp_controlplane.attach.binder import BindFailed, bind
 from csp_controlplane.attach.core import Core
 from csp_controlplane.domain.vocabulary import MAX_PARTIAL_BYTES
@@ -21,6 +21,7 @@ from csp_controlplane.runtime.protocol import RuntimeUnavailable
 from csp_controlplane.sessions.frames import DELETED
 from csp_controlplane.sessions.hub import Hub
 from csp_controlplane.store import sessions
+from csp_controlplane.store.database import DATABASE_AWAY
 from csp_controlplane.store.sessions import Binding, SessionRow
 
 log = structlog.get_logger(__name__)

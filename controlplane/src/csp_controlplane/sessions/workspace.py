@@ -29,7 +29,10 @@ async def context_usage(core: Core, row: SessionRow) -> dict[str, Any]:
             )
         except grpc.aio.AioRpcError as error:
             _refuse(error, "")
-    usage: dict[str, Any] = orjson.loads(answer.usage_json)
+    try:
+        usage: dict[str, Any] = orjson.loads(answer.usage_json)
+    except orjson.JSONDecodeError:
+        raise Unavailable("The session's worker gave no readable answer. Try again.") from None
     return usage
 
 

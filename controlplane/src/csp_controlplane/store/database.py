@@ -14,6 +14,17 @@ from typing import Any, Self
 
 import asyncpg
 
+DATABASE_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutting down, starting up
+    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InterfaceError,
+)
+"""What a database that is stopped, starting, full or read-only raises: wait and try again."""
+
 
 class Database:
     """An asyncpg pool that hands out connections as csp_app."""
