@@ -1,0 +1,90 @@
+/** How this person likes the page; kept in the browser. And what lies over it: panels, toasts. */
+import { create } from "zustand";
+import { persist } from "zustand/middleware";
+
+export type Theme = "system" | "light" | "dark";
+export type Panel = "files" | "tasks";
+
+export interface Toast {
+  readonly id: number;
+  readonly text: string;
+  readonly action?: { readonly label: string; readonly run: () => void };
+}
+
+interface UiState {
+  readonly theme: Theme;
+  readonly sidebar: boolean;
+  readonly singleKeys: boolean;
+  readonly focus: boolean;
+  readonly bannerHidden: boolean;
+  /** Over the page on narrow screens; never remembered. */
+  readonly drawer: boolean;
+  readonly panel: Panel | null;
+  readonly shortcuts: boolean;
+  readonly toasts: readonly Toast[];
+  readonly polite: string;
+  readonly assertive: string;
+}
+
+export const useUi = create<UiState>()(
+  persist(
+    (): UiState => ({
+      theme: "system",
+      sidebar: true,
+      singleKeys: true,
+      focus: false,
+      bannerHidden: false,
+      drawer: false,
+      panel: null,
+      shortcuts: false,
+      toasts: [],
+      polite: "",
+      assertive: "",
+    }),
+    {
+      name: "csp.ui",
+      storage: {
+        // Not wrapped as the library would: theme.js reads the theme before the first paint.
+        getItem: (name) => {
+          const raw = localStorage.getItem(name);
+          return raw ? { state: JSON.parse(raw) as UiState } : null;
+        },
+        setItem: (name, value) => localStorage.setItem(name, JSON.stringify(value.state)),
+        removeItem: (name) => localStorage.removeItem(name),
+      },
+      partialize: ({ theme, sidebar, singleKeys }) => ({ theme, sidebar, singleKeys }) as UiState,
+    },
+  ),
+);
+
+const set = useUi.setState;
+let lastToast = 0;
+
+export const ui = {
+  setTheme(theme: Theme) {
+    set({ theme });
+    if (theme === "system") delete document.documentElement.dataset["theme"];
+    else document.documentElement.dataset["theme"] = theme;
+  },
+  toggleSidebar: () => set((state) => ({ sidebar: !state.sidebar, drawer: !state.drawer })),
+  closeDrawer: () => set({ drawer: false }),
+  toggleFocus: () => set((state) => ({ focus: !state.focus })),
+  togglePanel: (panel: Panel) => set((state) => ({ panel: state.panel === panel ? null : panel })),
+  closePanel: () => set({ panel: null }),
+  showShortcuts: (shortcuts: boolean) => set({ shortcuts }),
+  setSingleKeys: (singleKeys: boolean) => set({ singleKeys }),
+  hideBanner: () => set({ bannerHidden: true }),
+  toast(text: string, action?: Toast["action"]) {
+    lastToast += 1;
+    const id = lastToast;
+    const toast: Toast = action ? { id, text, action } : { id, text };
+    set((state) => ({ toasts: [...state.toasts.slice(-2), toast] }));
+    setTimeout(() => ui.closeToast(id), 7000);
+  },
+  closeToast: (id: number) =>
+    set((state) => ({ toasts: state.toasts.filter((toast) => toast.id !== id) })),
+  /** Says something to people who listen to the page. */
+  say(text: string, urgent = false) {
+    set(urgent ? { assertive: text } : { polite: text });
+  },
+};

@@ -1,0 +1,21 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+const gateway = process.env["CSP_DEV_GATEWAY"] ?? "http://127.0.0.1:8400";
+
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    target: "es2023",
+    // The content security policy has no data: for fonts and scripts, so nothing is inlined.
+    assetsInlineLimit: 0,
+    sourcemap: false,
+  },
+  server: {
+    proxy: {
+      "/api": { target: gateway, ws: true },
+      "/login": { target: gateway },
+    },
+  },
+  test: { environment: "node", include: ["src/**/*.test.ts"] },
+});
