@@ -451,6 +451,12 @@ create function live_workers() returns table (tenant text, session_id text, epoc
   language sql stable security definer set search_path = public as
   $$ select b.tenant, b.session_id, b.epoch, b.worker_id from bindings b where b.ended_at is null $$;
 
+-- For metrics: numbers only.
+create function session_counts() returns table (state text, count bigint)
+  language sql stable security definer set search_path = public as
+  $$ select s.state, count(*) from sessions s
+     where s.deleted_at is null and s.archived_at is null group by s.state $$;
+
 -- ---- row level security -------------------------------------------------------------------------
 
 do $$
