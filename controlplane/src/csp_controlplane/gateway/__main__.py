@@ -1,0 +1,43 @@
+"""`python -m csp_controlplane.gateway`."""
+
+from __future__ import annotations
+
+import sys
+
+from pydantic import ValidationError
+
+from csp_controlplane.gateway.app import create_app
+from csp_controlplane.gateway.server import build_server
+from csp_controlplane.gateway.settings import GatewaySettings
+from csp_controlplane.logging_setup import configure_logging
+from csp_controlplane.settings import DatabaseSettings, RedisSettings
+
+
+def main() -> int:
+    """Serves until SIGTERM. 2 when the settings are wrong."""
+    configure_logging("gateway")
+    try:
+        settings = GatewaySettings()
+        database = DatabaseSettings()
+        redis = _redis()
+    except ValidationError as error:
+        for found in error.errors(include_url=False, include_input=False):
+            place = ".".join(str(part) for part in found["loc"])
+            sys.stderr.write(f"{error.title}: {place}: {found['msg']}\n")
+        return 2
+    build_server(create_app(settings, database, redis), settings).run()
+    return 0
+
+
+def _redis() -> RedisSettings | None:
+    """None when no address is set: Redis is never needed."""
+    try:
+        return RedisSettings()
+    except ValidationError as error:
+        if any(found["type"] != "missing" for found in error.errors()):
+            raise
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

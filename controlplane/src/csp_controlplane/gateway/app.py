@@ -1,0 +1,129 @@
+"""The gateway as an ASGI application: settings in, routes out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from csp_controlplane.gateway import answers, ws
+from csp_controlplane.gateway.body_limit import BodyLimit
+from csp_controlplane.gateway.context import RequestContext
+from csp_controlplane.gateway.limits import Counters
+from csp_controlplane.gateway.metrics import GatewayMetrics
+from csp_controlplane.gateway.openapi import describe
+from csp_controlplane.gateway.parts import running_parts
+from csp_controlplane.gateway.routes import (
+    agents,
+    environments,
+    events,
+    files,
+    health,
+    me,
+    meta,
+    sessions,
+    sign_in,
+    workspace,
+)
+from csp_controlplane.gateway.settings import GatewaySettings
+from csp_controlplane.gateway.state import GatewayState
+from csp_controlplane.gateway.static import static_router
+from csp_controlplane.runtime.local import LocalRuntime
+from csp_controlplane.settings import DatabaseSettings, RedisSettings
+
+API = "/api/v1"
+# Before sessions: its paths are longer, and {session_id} would never match them anyway.
+_RESOURCES = (agents, environments, events, workspace, sessions, files, me, meta, health, sign_in)
+
+
+def create_app(
+    settings: GatewaySettings, database: DatabaseSettings, redis: RedisSettings | None
+) -> FastAPI:
+    """Nothing is opened before the server runs the application's lifespan."""
+    metrics = GatewayMetrics(_registry())
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        client = _redis(redis)
+        runtime = LocalRuntime(settings.supervisor_socket or Path("supervisor.sock"))
+        state = GatewayState(
+            settings=settings,
+            metrics=metrics,
+            redis=client,
+            counters=Counters(client),
+            runtime=runtime,
+        )
+        app.state.gateway = state
+        try:
+            async with running_parts(state, database):
+                yield
+        finally:
+            await runtime.close()
+            if client is not None:
+                await client.aclose()
+
+    app = FastAPI(
+        title="csp gateway",
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+    _include_routes(app, settings)
+    answers.install(app)
+    metrics.declare_routes(_templates(app))
+    app.add_middleware(
+        BodyLimit, json_bytes=settings.json_bytes, upload_bytes=settings.upload_bytes
+    )
+    app.add_middleware(RequestContext, metrics=metrics)
+    return app
+
+
+def _include_routes(app: FastAPI, settings: GatewaySettings) -> None:
+    api = APIRouter(prefix=API)
+    for module in _RESOURCES:
+        api.include_router(module.router)
+    api.include_router(ws.router)
+    app.include_router(api)
+    app.include_router(meta.metrics_router)
+    app.include_router(sign_in.links)
+    app.include_router(static_router(settings.static_dir))
+
+
+def _templates(app: FastAPI) -> list[tuple[str, str]]:
+    return [
+        (method, route.path_format)
+        for route in app.routes
+        if isinstance(route, APIRoute)
+        for method in sorted(route.methods or ())
+    ]
+
+
+def _redis(settings: RedisSettings | None) -> Redis | None:
+    if settings is None:
+        return None
+    # No timeout for reads: the listener waits for messages as long as it takes, everybody else
+    # sets a deadline of their own.
+    return Redis.from_url(
+        settings.url.get_secret_value(),
+        socket_timeout=None,
+        socket_connect_timeout=1.0,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def _registry() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry

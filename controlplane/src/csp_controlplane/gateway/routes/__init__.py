@@ -1,0 +1,1 @@
+"""The REST endpoints, one module per resource: they check, call the stores and the core, show."""
