@@ -100,8 +100,10 @@ class Stack:
         def ready() -> bool:
             if not process.running:
                 raise RuntimeError(f"csp up ended with {process.returncode}:\n{process.tail(60)}")
+            # A file that an earlier, killed run left behind names a process that is not ours.
             instance = read_instance(self.layout)
-            return instance is not None and instance.ready and instance.pid == process.pid
+            ours = {process.pid, *(child.pid for child in psutil.Process(process.pid).children())}
+            return instance is not None and instance.ready and instance.pid in ours
 
         try:
             wait_until_sync(ready, _READY_WITHIN, "csp up being ready")

@@ -25,6 +25,7 @@ MODULES = [
     "csp_controlplane.supervisor.settings",
     "csp_controlplane.gateway.settings",
     "csp_controlplane.attach.settings",
+    "csp_controlplane.proxy.settings",
     "csp_worker.settings",
     "csp_controlplane.scripted_model.settings",
 ]
@@ -91,7 +92,7 @@ def _type(annotation: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(_type(part) for part in arguments if part is not type(None))
     if origin in (list, tuple, frozenset, set, dict):
-        return "JSON object" if origin is dict else "JSON list"
+        return "JSON object" if origin is dict else "list"
     if inspect.isclass(annotation) and issubclass(annotation, Enum):
         return ", ".join(f"`{member.value}`" for member in annotation)
     if inspect.isclass(annotation) and issubclass(annotation, SecretStr):
@@ -109,6 +110,8 @@ def _default(field: FieldInfo) -> str:
     if field.default_factory is not None or field.default is PydanticUndefined:
         return "computed"
     value = field.default.value if isinstance(field.default, Enum) else field.default
-    if value is None or value == "":
+    if value is None or value in ("", ()):
         return "empty"
+    if isinstance(value, tuple):
+        value = ",".join(map(str, value))
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
