@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from generate import errors, lock, metrics, proto, settings
+from generate import api, errors, lock, metrics, proto, settings
 
 GENERATORS: list[Callable[[], None]] = [
     proto.main,
     settings.main,
     errors.main,
     metrics.main,
+    api.main,
 ]
 
 if sys.argv[1:] == ["lock"]:

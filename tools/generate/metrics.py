@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
 from csp_controlplane.gateway.metrics import GatewayMetrics
+from csp_controlplane.proxy.metrics import ProxyMetrics
 from generate.markdown import page, table
 from prepare.steps import ROOT
 
 TARGET = ROOT / "docs" / "reference" / "metrics.md"
 # Who has metrics: the process and what builds its registry.
-PROCESSES = {"Gateway": GatewayMetrics}
+PROCESSES: dict[str, Callable[[], CollectorRegistry]] = {
+    "Gateway": lambda: GatewayMetrics(CollectorRegistry()).registry,
+    "Model proxy": lambda: ProxyMetrics([]).registry,
+}
 _INTRODUCTION = """\
 Each process serves its metrics at `/metrics`. Series with fixed labels exist from the start with
 the value 0."""
@@ -21,8 +27,7 @@ _FIXED_AT_MOST = 12
 def main() -> None:
     parts = [_INTRODUCTION]
     for process, build in PROCESSES.items():
-        registry = CollectorRegistry()
-        build(registry)
+        registry = build()
         names = {
             name: tuple(getattr(collector, "_labelnames", ()))
             for collector, given in registry._collector_to_names.items()
