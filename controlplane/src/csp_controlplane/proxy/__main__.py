@@ -1,0 +1,111 @@
+"""`python -m csp_controlplane.proxy`: settings, connections, a socket, a server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+
+import structlog
+import uvicorn
+import uvloop
+from pydantic import ValidationError
+from redis.asyncio import Redis
+
+from csp_controlplane.logging_setup import configure_logging
+from csp_controlplane.proxy.app import Proxy
+from csp_controlplane.proxy.ledger import AWAY
+from csp_controlplane.proxy.settings import ProxySettings
+from csp_controlplane.settings import DatabaseSettings, RedisSettings
+from csp_controlplane.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+_DATABASE_WAIT_S = 30.0
+_FAILED = 1
+
+
+def main() -> int:
+    configure_logging("proxy")
+    logging.getLogger("uvicorn.error").addFilter(_not_about_cuts)
+    try:
+        settings, database, redis = ProxySettings(), DatabaseSettings(), RedisSettings()
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        log.error("settings_invalid", problems=problems)
+        return _FAILED
+    try:
+        listening = socket.create_server((settings.host, settings.port), backlog=1024)
+    except OSError as error:
+        log.error(
+            "cannot listen: choose another address with CSP_PROXY_HOST and CSP_PROXY_PORT",
+            host=settings.host,
+            port=settings.port,
+            error=str(error),
+        )
+        return _FAILED
+    return uvloop.run(_serve(settings, database, redis, listening))
+
+
+async def _serve(
+    settings: ProxySettings, database: DatabaseSettings, redis: RedisSettings, sock: socket.socket
+) -> int:
+    db = await _connect(database)
+    if db is None:
+        return _FAILED
+    client = Redis.from_url(redis.url.get_secret_value(), socket_timeout=2)
+    port = sock.getsockname()[1]
+    log.info(
+        "model proxy listening",
+        url=f"http://{settings.host}:{port}",
+        upstream=settings.upstream_url,
+        has_credentials=settings.api_key is not None,
+    )
+    config = uvicorn.Config(
+        Proxy(settings, db, client).application(),
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+    try:
+        await uvicorn.Server(config).serve(sockets=[sock])
+    finally:
+        await client.aclose()
+        await db.close()
+    return 0
+
+
+async def _connect(database: DatabaseSettings) -> Database | None:
+    """Waits for PostgreSQL for a while, as it may be starting too."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _DATABASE_WAIT_S
+    while True:
+        try:
+            return await Database.connect(
+                database.url.get_secret_value(),
+                max_size=database.max_connections,
+                application="csp-proxy",
+            )
+        except AWAY as error:
+            if loop.time() > deadline:
+                log.error(
+                    "the database does not answer: check CSP_DATABASE_URL and that PostgreSQL runs",
+                    error=f"{type(error).__name__}: {error}",
+                )
+                return None
+        await asyncio.sleep(0.5)
+
+
+def _not_about_cuts(record: logging.LogRecord) -> bool:
+    """Breaking an answer off is how a cut is passed on, not an error of this program."""
+    return "without completing response" not in record.getMessage()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

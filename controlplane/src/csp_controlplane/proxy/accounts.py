@@ -1,0 +1,132 @@
+"""Admits requests: whose handle it is, and the money set aside for them.
+
+PostgreSQL is asked for every request, so that a handle ends with its epoch at once. While it is
+away, handles that it confirmed within the last minute are served from memory, within what was left
+of their budget, and their costs wait to be written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from csp_controlplane.proxy import refusals
+from csp_controlplane.proxy.ledger import AWAY, Ledger, Payer, Reservation
+from csp_controlplane.proxy.settings import ProxySettings
+
+log = structlog.get_logger(__name__)
+
+_MOST_KNOWN = 10_000
+# While PostgreSQL is away, one request a second finds out whether it is back.
+_ASK_AGAIN_S = 1.0
+
+
+@dataclass(slots=True)
+class Known:
+    """A handle that PostgreSQL confirmed."""
+
+    payer: Payer
+    confirmed_at: float
+    left_microusd: int | None = None  # of the session's budget; None: it has none
+
+
+def hash_handle(handle: str) -> bytes:
+    """As bindings.handle_hash holds it."""
+    return hashlib.sha256(handle.encode("utf-8", "replace")).digest()
+
+
+class Accounts:
+    """Knows who pays. `clock` counts seconds; `new_id` makes ids of requests."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        settings: ProxySettings,
+        clock: Callable[[], float],
+        new_id: Callable[[str], str],
+    ) -> None:
+        self._ledger = ledger
+        self._settings = settings
+        self._clock = clock
+        self._new_id = new_id
+        self._known: OrderedDict[bytes, Known] = OrderedDict()
+        self._away_since: float | None = None
+        self._asked_at = 0.0
+
+    @property
+    def away(self) -> bool:
+        """Whether PostgreSQL was away at the last look."""
+        return self._away_since is not None
+
+    async def reserve(self, handle: bytes, model: str, maximum_microusd: int) -> Reservation:
+        """Sets the maximum aside. Raises Refusal for an ended handle or an empty budget."""
+        identifier, started = self._new_id("mreq"), datetime.now(UTC)
+        if self._may_ask():
+            try:
+                async with asyncio.timeout(self._settings.database_seconds):
+                    payer = await self._ledger.reserve(handle, identifier, model, maximum_microusd)
+            except AWAY as error:
+                self._gone(error)
+            else:
+                self._back()
+                if payer is None:
+                    self._known.pop(handle, None)
+                    raise refusals.unknown_handle()
+                self._confirm(handle, payer)
+                return Reservation(identifier, payer, model, maximum_microusd, started)
+        payer = self._from_memory(handle, maximum_microusd)
+        return Reservation(identifier, payer, model, maximum_microusd, started)
+
+    async def check(self, handle: bytes) -> None:
+        """For requests that cost nothing. Raises Refusal for an ended handle."""
+        if self._may_ask():
+            try:
+                async with asyncio.timeout(self._settings.database_seconds):
+                    live = await self._ledger.is_live(handle)
+            except AWAY as error:
+                self._gone(error)
+            else:
+                self._back()
+                if not live:
+                    raise refusals.unknown_handle()
+                return
+        self._from_memory(handle, 0)
+
+    def _confirm(self, handle: bytes, payer: Payer) -> None:
+        self._known[handle] = Known(payer, self._clock())
+        self._known.move_to_end(handle)
+        if len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
+
+    def _from_memory(self, handle: bytes, maximum_microusd: int) -> Payer:
+        known = self._known.get(handle)
+        limit = self._settings.offline_seconds
+        if known is None or self._clock() - known.confirmed_at > limit:
+            raise refusals.database_away(limit)
+        if known.left_microusd is not None:
+            if known.left_microusd < maximum_microusd:
+                raise refusals.budget_used_up()
+            known.left_microusd -= maximum_microusd
+        return known.payer
+
+    def _may_ask(self) -> bool:
+        if self._away_since is None or self._clock() - self._asked_at >= _ASK_AGAIN_S:
+            self._asked_at = self._clock()
+            return True
+        return False
+
+    def _gone(self, error: BaseException) -> None:
+        if self._away_since is None:
+            self._away_since = self._clock()
+            log.warning("database_away", error=f"{type(error).__name__}: {error}")
+
+    def _back(self) -> None:
+        if self._away_since is not None:
+            log.info("database_back", after_s=round(self._clock() - self._away_since, 1))
+            self._away_since = None

@@ -1,0 +1,91 @@
+"""What a worker asks for: reads and checks one request before anything is done for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+
+from csp_controlplane.proxy import refusals
+from csp_controlplane.proxy.accounts import hash_handle
+from csp_controlplane.proxy.headers import RawHeaders, handle_of
+from csp_controlplane.proxy.settings import ProxySettings
+
+# No model writes more; a request may ask for less but not reserve more.
+_MOST_TOKENS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that may be passed on."""
+
+    handle: bytes  # sha256
+    path: str
+    query: str
+    headers: RawHeaders
+    body: bytes
+    model: str
+    max_tokens: int
+    streamed: bool
+
+
+def authenticate(headers: Mapping[str, str]) -> bytes:
+    """The hash of the handle. Raises Refusal if there is none."""
+    handle = handle_of(headers)
+    if handle is None:
+        raise refusals.no_handle()
+    return hash_handle(handle)
+
+
+async def read_call(request: Request, settings: ProxySettings) -> Call:
+    """Raises Refusal for a request that the provider should not see."""
+    handle = authenticate(request.headers)
+    body = await _body(request, settings.max_body_bytes)
+    asked = _parse(body)
+    model = asked.get("model")
+    if not isinstance(model, str) or not model:
+        raise refusals.malformed("model: Field required")
+    if not any(fnmatchcase(model, pattern) for pattern in settings.models):
+        raise refusals.model_not_allowed(model, settings.models)
+    max_tokens = asked.get("max_tokens", 0)
+    whole = isinstance(max_tokens, int) and not isinstance(max_tokens, bool)
+    return Call(
+        handle=handle,
+        path=request.url.path,
+        query=request.scope["query_string"].decode("latin-1"),
+        headers=request.scope["headers"],
+        body=body,
+        model=model,
+        max_tokens=min(max(max_tokens, 0), _MOST_TOKENS) if whole else 0,
+        streamed=asked.get("stream") is True,
+    )
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise refusals.malformed("content-encoding: send the request uncompressed")
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > limit:
+        raise refusals.too_large(limit)
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise refusals.too_large(limit)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        asked = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise refusals.malformed(f"The request body is not valid JSON: {error}") from error
+    if not isinstance(asked, dict):
+        raise refusals.malformed("The request body is not a JSON object.")
+    return asked
