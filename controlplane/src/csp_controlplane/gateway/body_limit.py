@@ -1,10 +1,12 @@
 """How much a request may send, enforced while it is read.
 
-The declared length is looked at first, so that most oversized bodies are refused unread; a body
-that lies, or declares nothing, is stopped at the byte where it becomes too long.
+The declared length is looked at first, so that most oversized bodies are refused without being
+kept; a body that lies, or declares nothing, is stopped at the byte where it becomes too long.
 """
 
 from __future__ import annotations
+
+import asyncio
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -15,6 +17,8 @@ from csp_controlplane.gateway.answers import error_response
 from csp_controlplane.gateway.context import request_id_of
 
 UPLOADS = frozenset({"/api/v1/files"})
+DRAIN_BYTES = 32 * 1024 * 1024
+DRAIN_S = 10.0
 MULTIPART_ALLOWANCE = 64 * 1024
 """Bytes of boundaries and part headers around an uploaded file."""
 
@@ -73,6 +77,21 @@ class BodyLimit:
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
         error = TooLarge(f"The body is too large: at most {limit} bytes are possible here.")
         response = error_response(error, request_id_of(scope))
-        # What is left of the body stays unread, so the connection cannot be used again.
-        response.headers["connection"] = "close"
+        if not await _drained(receive):
+            response.headers["connection"] = "close"
         await response(scope, receive, send)
+
+
+async def _drained(receive: Receive) -> bool:
+    """Throws away the rest of a body, within bounds: a client that still sends reads no answer."""
+    seen = 0
+    try:
+        async with asyncio.timeout(DRAIN_S):
+            while seen < DRAIN_BYTES:
+                message = await receive()
+                seen += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return True
+    except TimeoutError:
+        return False
+    return False

@@ -1,0 +1,75 @@
+"""One gateway process for all tests of this folder; each test has tenants of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from csp_controlplane.store.database import Database
+from support.gateway_process import GatewayProcess, Person, new_admin, new_member
+from support.valkey import ValkeyServer
+
+
+@pytest.fixture(scope="session")
+def gateway_database(new_database: Callable[[], str]) -> str:
+    return new_database()
+
+
+@pytest.fixture(scope="session")
+def page_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page as the build leaves it."""
+    directory = tmp_path_factory.mktemp("page")
+    (directory / "assets").mkdir()
+    (directory / "index.html").write_text("<!doctype html><title>csp</title>")
+    (directory / "assets" / "index-abc123.js").write_text("export {}")
+    (directory / "favicon.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def gateway(
+    gateway_database: str, valkey: ValkeyServer, page_directory: Path
+) -> Iterator[GatewayProcess]:
+    environment = {
+        "CSP_STATIC_DIR": str(page_directory),
+        "CSP_SCRIPTED_MODEL": "true",
+        "CSP_GATEWAY_SIGN_IN_FAILURES": "3",
+    }
+    with GatewayProcess(gateway_database, valkey.url, environment) as process:
+        yield process
+
+
+@pytest.fixture
+async def gateway_db(gateway_database: str, gateway: GatewayProcess) -> AsyncIterator[Database]:
+    """The gateway's own database, as the application sees it."""
+    database = await Database.connect(gateway_database, max_size=2, application="csp-test")
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def admin(gateway_db: Database, gateway: GatewayProcess) -> Person:
+    """The first user of a new tenant."""
+    return await new_admin(gateway_db, gateway.url)
+
+
+@pytest.fixture
+async def member(gateway_db: Database, admin: Person) -> Person:
+    """Another user of the same tenant."""
+    return await new_member(gateway_db, admin)
+
+
+@pytest.fixture
+async def stranger(gateway_db: Database, gateway: GatewayProcess) -> Person:
+    """The first user of another tenant."""
+    return await new_admin(gateway_db, gateway.url)
+
+
+@pytest.fixture
+async def api(admin: Person) -> AsyncIterator[httpx.AsyncClient]:
+    """The admin's client."""
+    async with admin.client() as client:
+        yield client
