@@ -7,7 +7,8 @@ is a defect and shows its traceback.
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Optional
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -51,13 +52,129 @@ def up(
 @app.command()
 def login(
     email: Annotated[
-        Optional[str], typer.Option(help="Who to sign in. Default: the first user.")  # noqa: UP045
+        str | None, typer.Option(help="Who to sign in. Default: the first user.")
     ] = None,
 ) -> None:
     """Print a new one-time sign-in link for the running csp."""
     from csp_controlplane.cli.login import print_link
 
     print_link(email)
+
+
+@app.command()
+def chat(
+    prompt: Annotated[
+        str | None,
+        typer.Argument(help="What to say. Absent: a conversation, or standard input when piped."),
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="ID", help="Go on with this session.")
+    ] = None,
+    agent: Annotated[str | None, typer.Option(metavar="ID", help="Agent of a new session.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model of a new session.")] = None,
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="Print each event of the log as one line of JSON.")
+    ] = False,
+    approve: Annotated[
+        bool,
+        typer.Option("--approve", help="Allow every tool use. Without a terminal all are denied."),
+    ] = False,
+) -> None:
+    """Talk to a session. The answer is on standard output, the rest on standard error.
+
+    Ctrl-C stops the turn, a second one leaves. Uses the csp that runs on this machine, or the
+    gateway of CSP_URL with CSP_API_KEY. Exit codes: 0 answered, 1 the turn failed, 130 interrupted.
+    """
+    from csp_controlplane.cli.chat.command import chat as run_chat
+
+    code = run_chat(
+        prompt, resume=resume, agent=agent, model=model, json_lines=json_lines, approve=approve
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def sessions(
+    archived: Annotated[bool, typer.Option("--archived", help="Archived ones too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 50,
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List your sessions, newest first."""
+    from csp_controlplane.cli.sessions import list_sessions
+
+    list_sessions(archived=archived, limit=limit, json_output=json_output)
+
+
+@app.command()
+def doctor(
+    port: Annotated[
+        int, typer.Option(envvar="CSP_GATEWAY_PORT", min=1, max=65535, help="Port to check.")
+    ] = 8400,
+    host: Annotated[
+        str, typer.Option(envvar="CSP_GATEWAY_HOST", help="Address to check.")
+    ] = "127.0.0.1",
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Check whether csp can run here, and say what to do where it cannot.
+
+    Exit code 1 when something must be fixed; warnings do not count.
+    """
+    from csp_controlplane.cli.doctor.command import doctor as run_doctor
+
+    raise typer.Exit(run_doctor(host=host, port=port, json_output=json_output))
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write, e.g. csp.tar.gz.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
+) -> None:
+    """Write database, keys and workspaces into one file. csp may be running."""
+    from csp_controlplane.cli.backup.command import backup as run_backup
+
+    run_backup(file, force=force)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `csp backup` wrote.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace what the data directory holds.")
+    ] = False,
+) -> None:
+    """Bring a backup back, into an empty data directory. csp must not be running."""
+    from csp_controlplane.cli.backup.command import restore as run_restore
+
+    run_restore(file, force=force)
+
+
+users = typer.Typer(help="Add and list people.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(users, name="users")
+
+
+@users.command("add")
+def users_add(
+    email: Annotated[str, typer.Argument(help="Their address: what they sign in with.")],
+    name: Annotated[str | None, typer.Option(help="How the page calls them.")] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="May manage agents and keys.")] = False,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read a password from standard input.")
+    ] = False,
+) -> None:
+    """Add a person. Without a password, a one-time link is printed."""
+    from csp_controlplane.cli.users import add
+
+    add(email, name=name, admin=admin, password_stdin=password_stdin)
+
+
+@users.command("list")
+def users_list(
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List everybody."""
+    from csp_controlplane.cli.users import list_all
+
+    list_all(json_output=json_output)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ Having the database's address is the proof. Each object is opened for one comman
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
@@ -59,13 +59,21 @@ class OwnerAccess:
         token = await users.create_login_link(self._db, user.tenant, user.id)
         return f"{base_url}/login?token={token}"
 
-    async def short_lived_key(self, name: str, lifetime: timedelta) -> str:
-        """An API key of the first user for one command."""
+    async def key(self, name: str, lifetime: timedelta) -> tuple[str, str]:
+        """An API key of the first user: its id and the key itself."""
         user = await self.ensure_owner()
-        _, secret = await keys.create_key(
+        made, secret = await keys.create_key(
             self._db, user.tenant, user.id, name, datetime.now(UTC) + lifetime
         )
-        return secret
+        return made.id, secret
+
+    async def revoke_key(self, key_id: str) -> None:
+        user = await self.ensure_owner()
+        await keys.revoke_key(self._db, user.tenant, user.id, key_id)
+
+    async def short_lived_key(self, name: str, lifetime: timedelta) -> str:
+        """An API key of the first user that ends by itself."""
+        return (await self.key(name, lifetime))[1]
 
     async def add_user(
         self, email: str, name: str | None, role: Role, password: str | None
@@ -99,3 +107,17 @@ async def owner_access(database_url: str) -> AsyncIterator[OwnerAccess]:
             "right?",
             ExitCode.DATABASE,
         ) from error
+
+
+@asynccontextmanager
+async def owner_key(database_url: str, name: str, lifetime: timedelta) -> AsyncIterator[str]:
+    """An API key of the first user for as long as a command runs."""
+    async with owner_access(database_url) as access:
+        key_id, secret = await access.key(name, lifetime)
+    try:
+        yield secret
+    finally:
+        # A database that is away by now is no reason to fail: the key ends by itself.
+        with suppress(CommandError):
+            async with owner_access(database_url) as access:
+                await access.revoke_key(key_id)

@@ -21,6 +21,8 @@ GRACE_S = 1.5
 
 CLEAN_UP_S = 20.0
 
+_ASKS_TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def fork_guardian(stop_deadline_s: float) -> None:
     """Returns in the child only. The parent exits with the child's code.
@@ -38,23 +40,24 @@ def fork_guardian(stop_deadline_s: float) -> None:
     if os.getppid() != guardian:
         os._exit(1)
     tree.become_subreaper()
+    # A group of its own, so that Ctrl-C comes by the guardian alone, once, like any other signal.
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 
 
 def _guard(supervisor: int, stop_deadline_s: float) -> NoReturn:
-    def forward(_number: int, _frame: FrameType | None) -> None:
-        os.kill(supervisor, signal.SIGTERM)
+    def forward(number: int, _frame: FrameType | None) -> None:
+        os.kill(supervisor, number)
         signal.alarm(int(stop_deadline_s))
 
     def force(_number: int, _frame: FrameType | None) -> None:
         os.kill(supervisor, signal.SIGKILL)
 
-    # Ctrl-C reaches both processes: the supervisor acts on it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, force)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _ASKS_TO_STOP:
         signal.signal(number, forward)
     _, status = os.waitpid(supervisor, 0)
-    for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGALRM, *_ASKS_TO_STOP):
         signal.signal(number, signal.SIG_IGN)
     signal.alarm(0)
     code = os.waitstatus_to_exitcode(status)

@@ -90,14 +90,13 @@ class Parts:
             "CSP_GATEWAY_PORT": str(port),
             "CSP_GATEWAY_ID": f"gateway-{number}",
             "CSP_SIGNING_KEY_FILE": str(self.layout.signing_key),
+            "CSP_GATEWAY_MIGRATE": "false",
             "CSP_RUNTIME": "local",
             "CSP_SUPERVISOR_SOCKET": str(self.layout.socket),
             "CSP_SCRIPTED_MODEL": "true" if self.addresses.model_port is not None else "false",
             **self._stores(),
         }
         url = f"http://{_in_url(host)}:{port}"
-        if "CSP_PUBLIC_URL" not in self.environment:
-            own["CSP_PUBLIC_URL"] = url
         static = static_directory(self.environment)
         if static is not None:
             own["CSP_STATIC_DIR"] = str(static)

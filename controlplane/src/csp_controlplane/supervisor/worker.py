@@ -53,6 +53,10 @@ class WorkerCommand:
             "CSP_WORKER_MODEL_BASE_URL": self.model_base_url,
             "CSP_WORKER_AGENT_JSON": spec.model_dump_json(),
         }
+        for name in ("LEVEL", "FORMAT"):
+            value = self.environment.get(f"CSP_LOG_{name}")
+            if value and f"CSP_WORKER_LOG_{name}" not in self.environment:
+                own[f"CSP_WORKER_LOG_{name}"] = value
         environment = child_environment("worker", self.environment, own)
         return Command(self.argv, environment, home)
 

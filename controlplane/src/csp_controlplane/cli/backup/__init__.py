@@ -1,0 +1,1 @@
+"""`csp backup` and `csp restore`: everything of an installation in one file, and back."""

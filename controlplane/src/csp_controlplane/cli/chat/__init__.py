@@ -1,0 +1,1 @@
+"""`csp chat`: one session in a terminal, over the same WebSocket as the page."""
