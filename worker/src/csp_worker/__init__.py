@@ -1,0 +1,1 @@
+"""gRPC server around one ClaudeSDKClient: one agent session's process or pod."""

@@ -1,0 +1,119 @@
+"""Ties this worker to one session, once and for good.
+
+The same session and epoch again is the same bind: a gateway whose call was lost repeats it.
+Anything else is refused, whatever has happened since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import structlog
+from pydantic import ValidationError
+
+from csp_crds.agent import AgentSpec
+from csp_proto import worker_pb2 as pb
+from csp_worker import transcript
+from csp_worker.cli import CLI_VERSION
+from csp_worker.engine import Engine, Seat
+from csp_worker.hooks import Gate
+from csp_worker.paths import Paths
+from csp_worker.session import Identity, Session, Tools
+
+_log = structlog.get_logger(__name__)
+
+
+class BindRefused(Exception):
+    """Bind cannot be done; `code` is the gRPC status."""
+
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Binder:
+    """Holds the session once it exists."""
+
+    def __init__(
+        self,
+        worker_id: str,
+        paths: Paths,
+        engine: Engine,
+        gate: Gate,
+        mirror: transcript.MirrorStore,
+        tools: Tools,
+    ) -> None:
+        self._worker_id = worker_id
+        self._paths = paths
+        self._gate = gate
+        self._mirror = mirror
+        self._tools = tools
+        self._lock = asyncio.Lock()
+        self._identity: Identity | None = None
+        self._warming: asyncio.Task[bool] | None = None
+        self.engine = engine
+        self.session: Session | None = None
+        self.on_bound = asyncio.Event()
+
+    def warming(self, task: asyncio.Task[bool]) -> None:
+        """The spare that is being started: a bind waits for it."""
+        self._warming = task
+
+    async def bind(self, request: pb.BindRequest) -> pb.BindResponse:
+        """Raises BindRefused."""
+        asked = Identity(self._worker_id, request.session_id, request.epoch)
+        async with self._lock:
+            if self._identity is not None and self._identity != asked:
+                raise BindRefused(
+                    grpc.StatusCode.FAILED_PRECONDITION,
+                    "this worker belongs to another session or epoch",
+                )
+            if self.session is not None:
+                return self._response("bound")
+            start = await self._bind(request, asked)
+        return self._response(start)
+
+    async def _bind(self, request: pb.BindRequest, asked: Identity) -> str:
+        try:
+            spec = AgentSpec.model_validate_json(request.agent_json)
+            cwd = self._paths.workspace(request.session_id)
+        except (ValidationError, ValueError) as error:
+            raise BindRefused(grpc.StatusCode.INVALID_ARGUMENT, f"bad bind: {error}") from error
+        except OSError as error:
+            message = f"the working directory cannot be made: {error}"
+            raise BindRefused(grpc.StatusCode.INTERNAL, message) from error
+        self._identity = asked
+        structlog.contextvars.bind_contextvars(
+            session_id=asked.session_id, epoch=asked.epoch, traceparent=request.traceparent or None
+        )
+        seat = Seat(spec, cwd, request.model_handle)
+        if request.transcript:
+            seat.claude_session_id = self._restore(request, seat)
+        if self._warming is not None:
+            await asyncio.shield(self._warming)
+        session = Session(asked, spec, request.input_cursor, self.engine, self._gate, self._tools)
+        self._mirror.log = session.log
+        start = await session.start(seat, list(request.allowed_rules), self._tools.clock)
+        self.session = session
+        self.on_bound.set()
+        _log.info("bound", start=start)
+        return start
+
+    def _restore(self, request: pb.BindRequest, seat: Seat) -> str | None:
+        """Writes the stored conversation for the CLI to resume from; None when it cannot be."""
+        lines = ((line.subpath, line.entry) for line in request.transcript)
+        try:
+            transcript.materialise(self._paths.config, seat.cwd, request.claude_session_id, lines)
+        except (ValueError, OSError) as error:
+            _log.error("transcript not restored", reason=str(error))
+            return None
+        return request.claude_session_id
+
+    def _response(self, start: str) -> pb.BindResponse:
+        return pb.BindResponse(
+            worker_id=self._worker_id,
+            claude_session_id=self.engine.claude_session_id or "",
+            start=start,
+            cli_version=CLI_VERSION,
+        )

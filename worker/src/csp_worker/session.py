@@ -1,0 +1,264 @@
+"""One bound session: the log, the policy, the turns and the CLI of this worker, put together.
+
+Made once, by Bind, and never replaced: a worker serves one session in its life. Input arrives
+here, what the CLI does is heard here, and every end of the session goes through here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+import structlog
+
+from csp_crds.agent import AgentSpec
+from csp_proto import worker_pb2 as pb
+from csp_worker import options
+from csp_worker.cli import CliError
+from csp_worker.engine import CliUnavailable, Engine, Seat, Start
+from csp_worker.eventlog import EventLog
+from csp_worker.hooks import Gate
+from csp_worker.ids import NewId
+from csp_worker.inputs import Inputs, Message, api_content
+from csp_worker.journal import Journal
+from csp_worker.outbox import Outbox
+from csp_worker.policy import Policy
+from csp_worker.runner import Runner
+from csp_worker.spill import SpillFile
+from csp_worker.toolbook import ToolBook
+from csp_worker.translate import Translator
+from csp_worker.turns import Turns
+from csp_worker.watchdog import Watchdog
+
+TICK_SECONDS = 0.5
+KEEP_ALIVE_SECONDS = 10.0
+_GONE = {
+    "cli_died": (
+        "cli_restarted",
+        "The agent's process ended unexpectedly and was started again. The conversation is intact; "
+        "what was being done at that moment may be incomplete.",
+    ),
+    "memory_limit": ("cli_restarted", "The agent was started again after reaching its limit."),
+}
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What Bind fixed."""
+
+    worker_id: str
+    session_id: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a session is given by the process around it."""
+
+    clock: Callable[[], float]
+    now: Callable[[], datetime]
+    new_id: NewId
+    spill: SpillFile
+    memory_bytes: int
+    on_rss: Callable[[int], None]
+
+
+class Session:
+    """See the module. `on_end` is called with a reason and a sentence when the worker must end."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        spec: AgentSpec,
+        cursor: int,
+        engine: Engine,
+        gate: Gate,
+        tools: Tools,
+    ) -> None:
+        self.identity = identity
+        self.outbox = Outbox(journal := self._journal(tools), tools.clock, self._hello)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._spec = spec
+        self._engine = engine
+        self._gate = gate
+        self.journal = journal
+        self.log = EventLog(journal, self.outbox, tools.new_id, tools.now)
+        self.book = ToolBook(self.log)
+        self.inputs = Inputs(cursor)
+        structured = spec.output_schema is not None
+        self.turns = Turns(self.log, tools.clock, structured)
+        self.runner = Runner(
+            self.log, self.turns, self.inputs, engine, spec.limits.turn_seconds,
+            lambda: journal.full or self.ending,
+        )  # fmt: skip
+        self.translator = Translator(self.log, self.book, self.turns, tools.clock)
+        self._watchdog = Watchdog(engine, self.log, spec.limits.rss_bytes, tools.on_rss)
+        self.ending = False
+        self.on_end: Callable[[str, str], None] = lambda reason, message: None
+
+    async def start(
+        self, seat: Seat, allowed_rules: list[str], clock: Callable[[], float]
+    ) -> Start:
+        """Gives the session its CLI. One that does not start is told to people, not to callers."""
+        policy = Policy.of(self._spec, allowed_rules)
+        self._gate.bind(self.log, self.book, policy, str(seat.cwd), clock)
+        self._engine.on_message = self.translator.on_message
+        self._engine.on_gone = self._cli_gone
+        try:
+            start = await self._engine.bind(seat)
+        except CliUnavailable as error:
+            self.log.failure("cli_failed", str(error), "terminal")
+            start = "cold"
+        self._own(self.runner.run(), "turns")
+        self._own(self._watchdog.run(), "watchdog")
+        self._own(self._tick(), "tick")
+        self._own(self._cap(), "session-cap")
+        return start
+
+    def deliver(self, item: pb.Input) -> None:
+        """One input of the log; what was here before is left out."""
+        if not self.inputs.advance(item.seq):
+            return
+        try:
+            self._act(item, orjson.loads(item.payload))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            _log.warning("input not understood", type=item.type, seq=item.seq, exc_info=True)
+        cursor = pb.InputCursor(seq=self.inputs.cursor)
+        self.outbox.broadcast(pb.WorkerFrame(input_cursor=cursor))
+
+    def acknowledge(self, attachment: Any, ack: pb.Ack) -> None:
+        """The log has taken facts."""
+        was_full = self.journal.full
+        self.outbox.acknowledge(attachment, ack.n, ack.last_seq)
+        if was_full and not self.journal.full:
+            self.runner.wake()
+
+    async def end(self, reason: str, message: str, wait_s: float) -> None:
+        """Stops the turn, says why, and gives the last facts `wait_s` to become durable."""
+        self.ending = True
+        turn = self.turns.current
+        if turn is not None:
+            self.runner.stop(reason)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(turn.done.wait(), wait_s if turn.queried else 0.1)
+            self.turns.end("interrupted", reason)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.journal.wait_acked(self.journal.last_n), wait_s)
+        self.outbox.broadcast(pb.WorkerFrame(ending=pb.Ending(reason=reason, message=message)))
+        self.outbox.close()
+
+    async def close(self) -> None:
+        """Cancels everything it owns."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.runner.close()
+
+    # ---- input ----------------------------------------------------------------------------------
+
+    def _act(self, item: pb.Input, body: dict[str, Any]) -> None:
+        if item.type == "user.message":
+            self.inputs.add(Message(item.id, item.seq, api_content(body.get("content"))))
+            self.runner.wake()
+        elif item.type == "user.message_update":
+            self.runner.edit(body["message_id"], api_content(body.get("content")))
+        elif item.type == "user.message_cancel":
+            self.runner.cancel(body["message_id"])
+        elif item.type == "user.interrupt":
+            self.runner.stop("user_interrupt")
+        elif item.type == "user.tool_confirmation":
+            self._gate.answer(body)
+        elif item.type == "session.updated":
+            self._updated(body)
+
+    def _updated(self, body: dict[str, Any]) -> None:
+        seat = self._engine.seat
+        changes = {key: body[key] for key in ("model", "permission_mode") if body.get(key)}
+        if seat is None or not changes:
+            return
+        mode = changes.get("permission_mode")
+        # A CLI that is started again starts with what holds now.
+        seat.spec = seat.spec.model_copy(update=changes)
+        if mode:
+            self._gate.set_mode(mode)
+        cli = self._engine.cli
+        if cli is not None:
+            if model := changes.get("model"):
+                self._own(_quietly(cli.set_model(model)), "set-model")
+            if mode:
+                wanted = options.cli_mode(seat.spec, mode)
+                self._own(_quietly(cli.set_permission_mode(wanted)), "set-mode")
+
+    # ---- what happens by itself -----------------------------------------------------------------
+
+    def _cli_gone(self, reason: str) -> None:
+        self._gate.forget_questions()
+        partial = self.translator.on_cli_gone()
+        lost = self.translator.tasks.lost()
+        turn = self.turns.current
+        if turn is not None and turn.queried:
+            self.turns.end("interrupted", turn.stop or reason, partial=partial or None)
+        if self.ending:
+            return
+        code, message = _GONE.get(reason, _GONE["cli_died"])
+        self.log.notice(code, "warning", message)
+        if lost:
+            self.log.notice(
+                "background_work_lost",
+                "warning",
+                f"{lost} background task(s) ended with it. Ask for them again if you need them.",
+            )
+
+    def _full(self) -> None:
+        _log.error("spill file full", last_n=self.journal.last_n, acked_n=self.journal.acked_n)
+        self.runner.stop("log_unavailable")
+
+    async def _tick(self) -> None:
+        last_sign = 0.0
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self.outbox.check_writer()
+            if loop.time() - last_sign >= KEEP_ALIVE_SECONDS:
+                last_sign = loop.time()
+                self.outbox.broadcast(pb.WorkerFrame(keep_alive=pb.KeepAlive()))
+
+    async def _cap(self) -> None:
+        seconds = self._spec.limits.session_seconds
+        await asyncio.sleep(seconds)
+        message = (
+            f"This session's worker has reached its life of {round(seconds / 3600, 1)} h. "
+            "Send a message to go on with a new one."
+        )
+        self.log.notice("session_time_limit", "info", message)
+        self.on_end("session_cap", message)
+
+    def _own(self, work: Any, name: str) -> None:
+        self._tasks = [task for task in self._tasks if not task.done()]
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    def _journal(self, tools: Tools) -> Journal:
+        return Journal(tools.spill, tools.memory_bytes, self._full)
+
+    def _hello(self) -> pb.WorkerHello:
+        return pb.WorkerHello(
+            worker_id=self.identity.worker_id,
+            session_id=self.identity.session_id,
+            epoch=self.identity.epoch,
+            acked_n=self.journal.acked_n,
+            input_cursor=self.inputs.cursor,
+            turn_running=self.turns.current is not None,
+        )
+
+
+async def _quietly(work: Any) -> None:
+    try:
+        await work
+    except CliError as error:
+        _log.warning("CLI did not take a setting", reason=str(error))
