@@ -8,9 +8,9 @@ from typing import Any
 
 from csp_controlplane.domain.principal import Principal
 from csp_controlplane.domain.records import SessionRecord
-from csp_controlplane.sessions.frames import Frame
+from csp_controlplane.live.frames import Frame
+from csp_controlplane.live.subscription import Subscription
 from csp_controlplane.sessions.service import SessionService
-from csp_controlplane.sessions.subscription import Subscription
 from csp_crds.agent import AgentSpec
 
 ALICE = Principal("t1", "user_alice")

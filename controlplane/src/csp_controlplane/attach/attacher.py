@@ -18,9 +18,9 @@ from csp_controlplane.attach import lifecycle
 from csp_controlplane.attach.announcements import Announcements
 from csp_controlplane.attach.core import Core, spawn
 from csp_controlplane.attach.keeper import Keeper
+from csp_controlplane.live.frames import RESTART
+from csp_controlplane.live.hub import Hub
 from csp_controlplane.runtime.protocol import RuntimeUnavailable
-from csp_controlplane.sessions.frames import RESTART
-from csp_controlplane.sessions.hub import Hub
 from csp_controlplane.store import sessions
 from csp_controlplane.store.database import DATABASE_AWAY
 from csp_controlplane.store.log import log_heads

@@ -23,8 +23,8 @@ from csp_controlplane.attach.committer import BadFact, Batch, Committer, Fenced
 from csp_controlplane.attach.core import Core, spawn
 from csp_controlplane.domain.events import LoggedEvent
 from csp_controlplane.domain.vocabulary import INPUT_TYPES
-from csp_controlplane.sessions.frames import PreviewItem, PreviewKind
-from csp_controlplane.sessions.hub import Hub
+from csp_controlplane.live.frames import PreviewItem, PreviewKind
+from csp_controlplane.live.hub import Hub
 from csp_controlplane.store import audit, sessions
 from csp_controlplane.store.database import DATABASE_AWAY
 from csp_controlplane.store.sessions import Binding

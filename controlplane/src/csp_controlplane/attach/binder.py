@@ -17,8 +17,8 @@ import structlog
 
 from csp_controlplane.attach import inputs, lifecycle
 from csp_controlplane.attach.core import Core
+from csp_controlplane.live.hub import Hub
 from csp_controlplane.runtime.protocol import NoCapacity, RuntimeUnavailable, WorkerRef
-from csp_controlplane.sessions.hub import Hub
 from csp_controlplane.store import sessions
 from csp_controlplane.store.sessions import Binding, SessionRow
 from csp_crds.agent import AgentSpec

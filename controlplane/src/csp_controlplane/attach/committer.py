@@ -23,7 +23,7 @@ from csp_controlplane.domain.vocabulary import (
     MAX_EVENT_BYTES,
     WORKER_TYPES,
 )
-from csp_controlplane.sessions.hub import Hub
+from csp_controlplane.live.hub import Hub
 from csp_controlplane.store import audit, sessions
 from csp_controlplane.store.log import FoldChange, WorkerBatch, append_worker, facts_of_epoch
 from csp_proto import worker_pb2 as pb

@@ -17,9 +17,9 @@ from csp_controlplane.attach.attachment import Attachment, End
 from csp_controlplane.attach.binder import BindFailed, bind
 from csp_controlplane.attach.core import Core
 from csp_controlplane.domain.vocabulary import MAX_PARTIAL_BYTES
+from csp_controlplane.live.frames import DELETED
+from csp_controlplane.live.hub import Hub
 from csp_controlplane.runtime.protocol import RuntimeUnavailable
-from csp_controlplane.sessions.frames import DELETED
-from csp_controlplane.sessions.hub import Hub
 from csp_controlplane.store import sessions
 from csp_controlplane.store.database import DATABASE_AWAY
 from csp_controlplane.store.sessions import Binding, SessionRow

@@ -15,7 +15,7 @@ from csp_controlplane.domain.decisions import Decision
 from csp_controlplane.domain.events import LoggedEvent
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.domain.transitions import IllegalTransition
-from csp_controlplane.sessions.hub import Hub
+from csp_controlplane.live.hub import Hub
 from csp_controlplane.store import sessions
 from csp_controlplane.store.log import FoldChange, append_control
 

@@ -24,8 +24,8 @@ from csp_controlplane.errors import (
     Unavailable,
 )
 from csp_controlplane.gateway.state import GatewayState
-from csp_controlplane.sessions.frames import AHEAD, SLOW, Frame
-from csp_controlplane.sessions.subscription import Subscription
+from csp_controlplane.live.frames import AHEAD, SLOW, Frame
+from csp_controlplane.live.subscription import Subscription
 
 log = structlog.get_logger(__name__)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from csp_controlplane.domain.records import SessionRecord
 from csp_controlplane.domain.vocabulary import State
 from csp_controlplane.gateway.schemas.agents import AgentAnswer, AgentDefinition
 from csp_controlplane.gateway.schemas.common import rfc3339
 from csp_controlplane.gateway.schemas.environments import EnvironmentAnswer
 from csp_controlplane.gateway.schemas.files import FileAnswer
 from csp_controlplane.gateway.schemas.sessions import STATUS_OF, Status
-from csp_controlplane.sessions.records import SessionRecord
 from csp_controlplane.store.agents import Agent
 from csp_controlplane.store.environments import Environment
 from csp_controlplane.store.files import StoredFile

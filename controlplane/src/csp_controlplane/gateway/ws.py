@@ -22,8 +22,8 @@ from csp_controlplane.gateway.auth import authenticate
 from csp_controlplane.gateway.security import check_origin
 from csp_controlplane.gateway.state import GatewayState, state_of
 from csp_controlplane.gateway.views import session_view
-from csp_controlplane.sessions.frames import SLOW
-from csp_controlplane.sessions.subscription import Subscription
+from csp_controlplane.live.frames import SLOW
+from csp_controlplane.live.subscription import Subscription
 
 log = structlog.get_logger(__name__)
 router = APIRouter()

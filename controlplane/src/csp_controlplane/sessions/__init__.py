@@ -1,0 +1,1 @@
+"""Sessions as the API offers them, on top of the live sessions and their attachments."""

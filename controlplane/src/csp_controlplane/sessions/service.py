@@ -19,10 +19,10 @@ from csp_controlplane.domain.inputs import parse_client_events
 from csp_controlplane.domain.principal import Principal
 from csp_controlplane.domain.records import LoggedEvent, SessionRecord
 from csp_controlplane.errors import InvalidRequest, NotFound
+from csp_controlplane.live.frames import DELETED
+from csp_controlplane.live.subscription import Subscription
 from csp_controlplane.sessions import workspace
-from csp_controlplane.sessions.frames import DELETED
 from csp_controlplane.sessions.sending import Sender
-from csp_controlplane.sessions.subscription import Subscription
 from csp_controlplane.store import session_views, sessions
 from csp_controlplane.store.log import LogQuery, query_log
 from csp_controlplane.store.session_views import ListQuery

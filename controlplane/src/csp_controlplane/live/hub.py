@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 
 from csp_controlplane.domain.events import LoggedEvent
-from csp_controlplane.sessions.frames import (
+from csp_controlplane.live.frames import (
     SLOW,
     Frame,
     PreviewItem,
@@ -22,7 +22,7 @@ from csp_controlplane.sessions.frames import (
     previews_frame,
     withdrawn_frame,
 )
-from csp_controlplane.sessions.previews import OpenPreviews
+from csp_controlplane.live.previews import OpenPreviews
 from csp_controlplane.store.database import Database
 from csp_controlplane.store.log import read_log
 

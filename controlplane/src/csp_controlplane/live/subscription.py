@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Self
 
-from csp_controlplane.sessions.frames import (
+from csp_controlplane.live.frames import (
     AHEAD,
     Frame,
     caught_up_frame,
@@ -14,7 +14,7 @@ from csp_controlplane.sessions.frames import (
     events_frame,
     previews_frame,
 )
-from csp_controlplane.sessions.hub import PAGE, Hub, Outlet
+from csp_controlplane.live.hub import PAGE, Hub, Outlet
 from csp_controlplane.store.database import Database
 from csp_controlplane.store.log import read_log
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from csp_controlplane.sessions.frames import PreviewItem
+from csp_controlplane.live.frames import PreviewItem
 
 MAX_OPEN_BYTES = 8 * 1024 * 1024
 
