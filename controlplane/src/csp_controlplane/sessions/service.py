@@ -30,7 +30,6 @@ from csp_controlplane.store.sessions import NewSession, SessionRow
 from csp_crds.agent import AgentSpec
 
 # The class below has a method named list: these keep its annotations apart from it.
-Payloads = list[dict[str, Any]]
 Events = list[LoggedEvent]
 Types = list[str] | None
 
@@ -200,13 +199,13 @@ class SessionService:
         self,
         who: Principal,
         session_id: str,
-        events: Payloads,
+        events: object,
         *,
         client_id: str | None,
         request_hash: str | None,
         is_retry: bool,
     ) -> Events:
-        """Commits a client's events; the same client id or retried request commits nothing new."""
+        """Commits a client's events, checked here; what was committed before is not again."""
         parsed = [
             (type_, self._sender.named(fields, client_id, place))
             for place, (type_, fields) in enumerate(parse_client_events(events))
