@@ -84,9 +84,10 @@ def _by_tool(toolset: AgentToolset) -> dict[ToolName, ToolConfig]:
 def _permissions(tools: Sequence[Tool], default: Permission) -> dict[str, Permission]:
     """Rules for what differs from the default decision."""
     wanted: dict[str, Permission] = {}
+    servers: dict[str, Permission] = {}
     for tool in tools:
         if isinstance(tool, McpToolset):
-            wanted |= _mcp_rules(tool, default)
+            servers |= _mcp_rules(tool, default)
             continue
         for name, config in _by_tool(tool).items():
             if config.enabled:
@@ -95,14 +96,15 @@ def _permissions(tools: Sequence[Tool], default: Permission) -> dict[str, Permis
             wanted["NotebookEdit"] = wanted["Edit"]
         if tool.default_config and tool.default_config.enabled:
             wanted |= dict.fromkeys(HARMLESS, "allow")
-    return {name: decision for name, decision in wanted.items() if decision != default}
+    differing = {name: decision for name, decision in wanted.items() if decision != default}
+    return differing | servers
 
 
 def _mcp_rules(tool: McpToolset, default: Permission) -> dict[str, Permission]:
     config = tool.default_config or ToolDefault()
     server = f"mcp__{tool.mcp_server_name}"
     whole: Permission = _decision(config.permission_policy, "") if config.enabled else "deny"
-    rules: dict[str, Permission] = {server: whole}
+    rules: dict[str, Permission] = {server: whole} if whole != default else {}
     for single in tool.configs:
         decision: Permission = _decision(single.permission_policy, "") if single.enabled else "deny"
         if whole == "ask" != default and decision == "allow":

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from redis.asyncio import Redis
@@ -21,6 +21,7 @@ from csp_controlplane.gateway.metrics import GatewayMetrics
 from csp_controlplane.gateway.openapi import describe
 from csp_controlplane.gateway.parts import running_parts
 from csp_controlplane.gateway.routes import (
+    API,
     agents,
     environments,
     events,
@@ -38,9 +39,7 @@ from csp_controlplane.gateway.static import static_router
 from csp_controlplane.runtime.local import LocalRuntime
 from csp_controlplane.settings import DatabaseSettings, RedisSettings
 
-API = "/api/v1"
-# Before sessions: its paths are longer, and {session_id} would never match them anyway.
-_RESOURCES = (agents, environments, events, workspace, sessions, files, me, meta, health, sign_in)
+_RESOURCES = (agents, environments, sessions, events, workspace, files, me, meta, health, sign_in)
 
 
 def create_app(
@@ -80,7 +79,7 @@ def create_app(
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     _include_routes(app, settings)
     answers.install(app)
-    metrics.declare_routes(_templates(app))
+    metrics.declare_routes(_templates())
     app.add_middleware(
         BodyLimit, json_bytes=settings.json_bytes, upload_bytes=settings.upload_bytes
     )
@@ -89,20 +88,19 @@ def create_app(
 
 
 def _include_routes(app: FastAPI, settings: GatewaySettings) -> None:
-    api = APIRouter(prefix=API)
     for module in _RESOURCES:
-        api.include_router(module.router)
-    api.include_router(ws.router)
-    app.include_router(api)
+        app.include_router(module.router)
+    app.include_router(ws.router, prefix=API)
     app.include_router(meta.metrics_router)
     app.include_router(sign_in.links)
     app.include_router(static_router(settings.static_dir))
 
 
-def _templates(app: FastAPI) -> list[tuple[str, str]]:
+def _templates() -> list[tuple[str, str]]:
     return [
         (method, route.path_format)
-        for route in app.routes
+        for module in _RESOURCES
+        for route in module.router.routes
         if isinstance(route, APIRoute)
         for method in sorted(route.methods or ())
     ]

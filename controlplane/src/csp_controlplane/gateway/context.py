@@ -20,6 +20,7 @@ from csp_controlplane.errors import ApiError, InvalidRequest, Unavailable
 from csp_controlplane.gateway.answers import error_response
 from csp_controlplane.gateway.metrics import GatewayMetrics
 from csp_controlplane.gateway.security import HEADERS, PAGE_POLICY
+from csp_controlplane.runtime.protocol import NoCapacity, RuntimeUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -126,6 +127,9 @@ def _translate(error: Exception) -> ApiError:
     if isinstance(error, AWAY):
         log.warning("database_away", error=str(error), kind=type(error).__name__)
         return Unavailable("The database does not answer. Try again in a moment.")
+    if isinstance(error, RuntimeUnavailable | NoCapacity):
+        log.warning("runtime_away", error=str(error))
+        return Unavailable("The part that runs workers does not answer. Try again in a moment.")
     if isinstance(error, UnicodeEncodeError | asyncpg.exceptions.CharacterNotInRepertoireError):
         return InvalidRequest("The request contains characters that cannot be stored.")
     log.error("request_failed", exc_info=error)

@@ -12,6 +12,7 @@ from csp_controlplane.errors import Conflict, Forbidden, InvalidRequest
 from csp_controlplane.gateway.agent_spec import to_spec
 from csp_controlplane.gateway.agent_tools import resolve_tools
 from csp_controlplane.gateway.auth import Reader, Writer
+from csp_controlplane.gateway.routes import API
 from csp_controlplane.gateway.routes.lists import (
     CreatedFrom,
     CreatedUntil,
@@ -36,7 +37,7 @@ from csp_controlplane.gateway.views import agent_view
 from csp_controlplane.store import agents, audit
 from csp_controlplane.store.agents import Agent
 
-router = APIRouter(prefix="/agents", tags=["agents"])
+router = APIRouter(prefix=f"{API}/agents", tags=["agents"])
 
 
 @router.post("")

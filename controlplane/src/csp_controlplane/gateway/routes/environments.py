@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from csp_controlplane.errors import InvalidRequest
 from csp_controlplane.gateway.auth import Admin, Reader
+from csp_controlplane.gateway.routes import API
 from csp_controlplane.gateway.routes.lists import Cursor, IncludeArchived, Limit
 from csp_controlplane.gateway.schemas.common import Deleted, Page, patched_metadata
 from csp_controlplane.gateway.schemas.environments import (
@@ -21,7 +22,7 @@ from csp_controlplane.gateway.state import state_of
 from csp_controlplane.gateway.views import environment_view
 from csp_controlplane.store import audit, environments
 
-router = APIRouter(prefix="/environments", tags=["environments"])
+router = APIRouter(prefix=f"{API}/environments", tags=["environments"])
 
 
 @router.post("")

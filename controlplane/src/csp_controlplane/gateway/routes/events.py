@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from csp_controlplane.errors import InvalidRequest
 from csp_controlplane.gateway.auth import Reader, Writer, authenticate
+from csp_controlplane.gateway.routes import API
 from csp_controlplane.gateway.routes.lists import created_filters, many
 from csp_controlplane.gateway.schemas.common import Text
 from csp_controlplane.gateway.schemas.events import (
@@ -25,7 +26,7 @@ from csp_controlplane.gateway.sse import EventStream
 from csp_controlplane.gateway.state import state_of
 from csp_controlplane.store.pages import decode_cursor, encode_cursor
 
-router = APIRouter(prefix="/sessions/{session_id}", tags=["events"])
+router = APIRouter(prefix=f"{API}/sessions/{{session_id}}", tags=["events"])
 
 MAX_KEY = 128
 _PREVIEWED = ("agent.message", "agent.thinking")

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from csp_controlplane.errors import InvalidRequest, TooLarge
 from csp_controlplane.gateway.auth import Reader, Writer
 from csp_controlplane.gateway.contents import content_headers, safe_name, upload_type
+from csp_controlplane.gateway.routes import API
 from csp_controlplane.gateway.routes.lists import Cursor, Limit, many
 from csp_controlplane.gateway.schemas.common import Deleted, Page
 from csp_controlplane.gateway.schemas.files import FileAnswer
@@ -19,7 +20,7 @@ from csp_controlplane.gateway.state import state_of
 from csp_controlplane.gateway.views import file_view
 from csp_controlplane.store import files
 
-router = APIRouter(prefix="/files", tags=["files"])
+router = APIRouter(prefix=f"{API}/files", tags=["files"])
 
 _UPLOAD_FORM = {
     "required": True,

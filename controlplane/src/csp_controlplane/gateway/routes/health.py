@@ -13,10 +13,11 @@ from starlette.responses import Response
 from csp_controlplane.gateway.answers import JsonResponse
 from csp_controlplane.gateway.context import AWAY
 from csp_controlplane.gateway.pool import pool_check
+from csp_controlplane.gateway.routes import API
 from csp_controlplane.gateway.schemas.health import Check, CheckState, Health
 from csp_controlplane.gateway.state import GatewayState, state_of
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = APIRouter(prefix=f"{API}/health", tags=["health"])
 
 CHECK_S = 2.0
 _WORST: tuple[CheckState, ...] = ("ok", "degraded", "unavailable")

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from csp_controlplane.domain.vocabulary import MAX_EVENT_BYTES, MAX_QUEUE
 from csp_controlplane.errors import InvalidRequest
 from csp_controlplane.gateway.auth import Reader, Writer
+from csp_controlplane.gateway.routes import API
 from csp_controlplane.gateway.schemas.common import Deleted, Page
 from csp_controlplane.gateway.schemas.people import (
     ApiKeyAnswer,
@@ -29,7 +30,7 @@ from csp_controlplane.store import keys, users
 from csp_controlplane.store.keys import ApiKey
 from csp_crds.agent import PermissionMode
 
-router = APIRouter(tags=["me"])
+router = APIRouter(prefix=API, tags=["me"])
 VERSION = version("csp-controlplane")
 
 

@@ -16,11 +16,12 @@ from starlette.responses import Response
 from csp_controlplane.gateway.answers import JsonResponse
 from csp_controlplane.gateway.context import AWAY
 from csp_controlplane.gateway.pool import pool_check
+from csp_controlplane.gateway.routes import API
 from csp_controlplane.gateway.schemas.socket import socket_schema
 from csp_controlplane.gateway.state import GatewayState, state_of
 
 log = structlog.get_logger(__name__)
-router = APIRouter(tags=["meta"])
+router = APIRouter(prefix=API, tags=["meta"])
 metrics_router = APIRouter(include_in_schema=False)
 
 FRESH_S = 5.0

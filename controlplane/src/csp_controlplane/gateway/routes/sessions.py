@@ -13,6 +13,7 @@ from csp_controlplane.errors import Conflict, InvalidRequest
 from csp_controlplane.gateway.agent_spec import to_spec
 from csp_controlplane.gateway.answers import JsonResponse
 from csp_controlplane.gateway.auth import Reader, Writer
+from csp_controlplane.gateway.routes import API
 from csp_controlplane.gateway.routes.agents import changed
 from csp_controlplane.gateway.routes.lists import (
     Cursor,
@@ -36,7 +37,7 @@ from csp_controlplane.gateway.views import agent_snapshot, agent_view, session_v
 from csp_controlplane.store import agents, audit, environments
 from csp_controlplane.store.agents import Agent
 
-router = APIRouter(prefix="/sessions", tags=["sessions"])
+router = APIRouter(prefix=f"{API}/sessions", tags=["sessions"])
 
 _STATUSES: tuple[Status, ...] = ("rescheduling", "running", "idle", "terminated")
 

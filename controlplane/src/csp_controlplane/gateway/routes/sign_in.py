@@ -13,13 +13,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from csp_controlplane.errors import RateLimited, Unauthenticated
 from csp_controlplane.gateway.limits import SignInThrottle
+from csp_controlplane.gateway.routes import API
 from csp_controlplane.gateway.schemas.people import Login
 from csp_controlplane.gateway.security import COOKIE, check_origin, clear_cookie, set_cookie
 from csp_controlplane.gateway.state import GatewayState, state_of
 from csp_controlplane.store import users, web_sessions
 
 log = structlog.get_logger(__name__)
-router = APIRouter(prefix="/auth", tags=["sign-in"])
+router = APIRouter(prefix=f"{API}/auth", tags=["sign-in"])
 links = APIRouter(include_in_schema=False)
 
 _REFUSED = (

@@ -13,12 +13,13 @@ from starlette.responses import Response, StreamingResponse
 from csp_controlplane.errors import InvalidRequest
 from csp_controlplane.gateway.auth import Reader
 from csp_controlplane.gateway.contents import content_headers, shown_type
+from csp_controlplane.gateway.routes import API
 from csp_controlplane.gateway.schemas.common import Text
 from csp_controlplane.gateway.schemas.events import ContextUsage
 from csp_controlplane.gateway.schemas.files import WorkspaceListing
 from csp_controlplane.gateway.state import state_of
 
-router = APIRouter(prefix="/sessions/{session_id}", tags=["workspace"])
+router = APIRouter(prefix=f"{API}/sessions/{{session_id}}", tags=["workspace"])
 
 Path = Annotated[Text, Query(max_length=4096, description="Relative to the workspace.")]
 

@@ -11,6 +11,8 @@ from csp_controlplane.gateway.schemas.common import Answer, Moment, Name, Reques
 
 
 class UserAnswer(Answer):
+    """A person or program."""
+
     id: str
     name: str
     email: str
@@ -18,6 +20,8 @@ class UserAnswer(Answer):
 
 
 class TenantAnswer(Answer):
+    """Whose data it is: tenants never see each other's."""
+
     id: str
     name: str
 
