@@ -22,6 +22,7 @@ from typing import Any, Self
 
 import grpc
 import grpc.aio
+import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -207,6 +208,7 @@ class Gateway:
         self.session_id = session_id or f"sesn_{secrets.token_hex(10)}"
         self.epoch = epoch
         self.name = name
+        self.handle = f"handle-{self.session_id}-{epoch}"
         self.acks = acks
         self.frames: list[pb.WorkerFrame] = []
         self.writer = False
@@ -239,7 +241,7 @@ class Gateway:
             epoch=self.epoch,
             tenant="default",
             agent_json=(agent or spec()).model_dump_json(),
-            **{"model_handle": f"handle-{self.epoch}", **fields},
+            **{"model_handle": self.handle, **fields},
         )
 
     async def bind(self, agent: AgentSpec | None = None, **fields: Any) -> pb.BindResponse:
@@ -396,3 +398,21 @@ class Gateway:
         else:
             assert last <= self.committed_n, (facts.first_n, self.committed_n)
         self.ack()
+
+
+class ModelRequests:
+    """What the scripted model was asked, in order, by the CLI behind one gateway."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+
+    async def __call__(self, gateway: Gateway) -> list[dict[str, Any]]:
+        """Requests for messages; other gateways' are left out by their handle."""
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(f"{self._base_url}/_requests")
+        handle = gateway.handle
+        return [
+            entry
+            for entry in answer.json()
+            if entry["path"] == "/v1/messages" and entry["headers"].get("x-api-key") == handle
+        ]

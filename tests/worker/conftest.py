@@ -9,7 +9,7 @@ import pytest
 
 from conftest import ScriptedModel
 from csp_crds.agent import AgentSpec
-from support.worker_client import Gateway, Log, WorkerProcess
+from support.worker_client import Gateway, Log, ModelRequests, WorkerProcess
 
 NewWorker = Callable[..., WorkerProcess]
 NewGateway = Callable[..., Gateway]
@@ -29,6 +29,12 @@ def new_worker(scripted_model: ScriptedModel) -> Iterator[NewWorker]:
     yield start
     for worker in started:
         worker.close()
+
+
+@pytest.fixture
+def model_requests(scripted_model: ScriptedModel) -> ModelRequests:
+    """What the model was asked, by a gateway's session."""
+    return ModelRequests(scripted_model.base_url)
 
 
 @pytest.fixture
