@@ -71,7 +71,8 @@ generate: python ## Make again what has its source elsewhere: stubs, API client,
 	@$(NPM) run generate
 
 check-generated: generate
-	@git diff --exit-code -- || { echo "Generated files differ from their sources: commit what make generate made."; exit 1; }
+	@test -z "$$(git status --porcelain)" || { git --no-pager diff --stat; git status --short; \
+	  echo "Generated files differ from their sources, or there are other changes: commit what make generate made."; exit 1; }
 
 build-page: python ## Build the page into frontend/dist
 	@$(PREPARE) page

@@ -15,12 +15,12 @@ _PIN = ROOT / "tools" / "node.txt"
 
 def path() -> str:
     """A PATH on which `node` and `npm` are found."""
-    if _suits(shutil.which("node")) and shutil.which("npm"):
+    if suits(shutil.which("node")) and shutil.which("npm"):
         return os.environ["PATH"]
     return f"{_from_wheel()}{os.pathsep}{os.environ['PATH']}"
 
 
-def _suits(node: str | None) -> bool:
+def suits(node: str | None) -> bool:
     """What Vite 8 asks for: ^20.19 or >= 22.12."""
     if node is None:
         return False
