@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from csp_controlplane.supervisor.memory import Memory
 from csp_controlplane.supervisor.worker import Worker
 from csp_controlplane.supervisor.workers import CannotStart, Workers
 from csp_crds.agent import AgentSpec
@@ -41,6 +42,7 @@ class SupervisorApi:
     def __init__(self, workers: Workers, pool_report: Callable[[], list[dict[str, Any]]]) -> None:
         self._workers = workers
         self._pool_report = pool_report
+        self._memory = Memory(workers.pids)
 
     def application(self) -> Starlette:
         return Starlette(
@@ -95,7 +97,13 @@ class SupervisorApi:
         return StreamingResponse(lines(), media_type="application/x-ndjson")
 
     async def _pool(self, _request: Request) -> Response:
-        return JSONResponse({"profiles": self._pool_report(), "claimed": self._workers.claimed})
+        return JSONResponse(
+            {
+                "profiles": self._pool_report(),
+                "claimed": self._workers.claimed,
+                "rss_bytes": await self._memory.rss_bytes(),
+            }
+        )
 
 
 def _shown(worker: Worker) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -86,6 +87,7 @@ class Assembly:
             await self._stop_layer(self._layers.pop())
         self.force()
         await self.family.sweep()
+        await asyncio.to_thread(shutil.rmtree, self._layout.run, ignore_errors=True)
         _log.info("everything stopped")
 
     def force(self) -> None:

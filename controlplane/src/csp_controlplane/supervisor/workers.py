@@ -131,6 +131,9 @@ class Workers:
         except CannotStart as error:
             self._spare_failed(profile, str(error))
 
+    def pids(self) -> list[int]:
+        return [worker.child.pid for worker in self._workers.values()]
+
     def by_id(self, worker_id: str) -> Worker:
         """Raises KeyError when it has ended."""
         return self._workers[worker_id]

@@ -126,6 +126,7 @@ async def _restore(where: Layout, file: Path, *, force: bool) -> None:
             _replace(staging.data / name, where.data / name)
         shutil.rmtree(where.valkey, ignore_errors=True)
     finally:
+        shutil.rmtree(staging.run, ignore_errors=True)
         shutil.rmtree(staging.data, ignore_errors=True)
 
 
