@@ -49,9 +49,12 @@ def listing(root: Path, path: str) -> tuple[list[Entry], bool]:
 
 def chunks(root: Path, path: str, max_bytes: int) -> Iterator[tuple[bytes, int]]:
     """Pieces of a regular file, each with the file's size. Raises NotThere."""
+    target = _inside(root, path)
+    if target.is_dir():
+        raise NotThere(path)
     try:
         # Not blocking: a named pipe must not hold the worker.
-        handle = os.open(_inside(root, path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = os.open(target, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise NotThere(path) from error
     with os.fdopen(handle, "rb") as file:
