@@ -227,15 +227,16 @@ async def test_an_upload_over_25_mb_is_refused(api: httpx.AsyncClient) -> None:
 
 
 async def test_a_form_without_a_file_is_refused(api: httpx.AsyncClient) -> None:
-    for kwargs in (
+    requests: tuple[dict[str, Any], ...] = (
         {"data": {"file": "text"}},
         {"files": {"other": b"x"}},
         {"json": {}},
         {"content": b"x", "headers": {"content-type": "multipart/form-data; boundary=b"}},
         {"content": b"x", "headers": {"content-type": "multipart/form-data"}},
         {"files": [("file", b"x"), ("file", b"y")]},
-    ):
-        answer = await api.post("/files", **kwargs)  # type: ignore[arg-type]
+    )
+    for kwargs in requests:
+        answer = await api.post("/files", **kwargs)
         assert answer.status_code == 400, (kwargs, answer.text)
 
 
@@ -287,7 +288,7 @@ async def test_a_foreign_thing_looks_like_an_unknown_one(
             kind = path.split("/")[1]
             id_ = {"agents": agent, "environments": environment, "files": file}.get(kind, key)
             unknown = id_[:-1] + ("0" if id_[-1] != "0" else "1")
-            body = {} if method == "POST" and path == "/agents/{}" else None
+            body: dict[str, Any] | None = {} if method == "POST" and path == "/agents/{}" else None
             foreign = await client.request(method, path.format(id_), json=body)
             missing = await client.request(method, path.format(unknown), json=body)
             assert foreign.status_code == missing.status_code == 404, (method, path)
