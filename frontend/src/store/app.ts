@@ -9,6 +9,7 @@ interface AppState {
   readonly expired: boolean;
   readonly me: Me | null;
   readonly agents: readonly Agent[] | null;
+  readonly environment: string | null;
 }
 
 export const useApp = create<AppState>()(() => ({
@@ -16,6 +17,7 @@ export const useApp = create<AppState>()(() => ({
   expired: false,
   me: null,
   agents: null,
+  environment: null,
 }));
 
 const set = useApp.setState;
@@ -31,8 +33,11 @@ export const app = {
     }
   },
   async loadAgents(): Promise<void> {
-    const page = await api.agents();
-    set({ agents: page.data.filter((agent) => !agent.archived_at) });
+    const [agents, environments] = await Promise.all([api.agents(), api.environments()]);
+    set({
+      agents: agents.data.filter((agent) => !agent.archived_at),
+      environment: environments.data[0]?.id ?? null,
+    });
   },
   signedOut(): void {
     const was = useApp.getState().me !== null;

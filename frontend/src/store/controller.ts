@@ -81,6 +81,17 @@ export class SessionController {
     this.post([{ type: "user.tool_confirmation", ...answer }]);
   }
 
+  /** True while an answer of this page to that tool call is on its way. */
+  isAnswering(toolUseId: string): boolean {
+    return this.store
+      .getState()
+      .outbox.some((entry) =>
+        entry.events.some(
+          (event) => event.type === "user.tool_confirmation" && event.tool_use_id === toolUseId,
+        ),
+      );
+  }
+
   updateQueued(messageId: string, content: readonly ContentBlock[]): void {
     this.post([{ type: "user.message_update", message_id: messageId, content }]);
   }

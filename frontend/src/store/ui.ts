@@ -21,6 +21,8 @@ interface UiState {
   readonly drawer: boolean;
   readonly panel: Panel | null;
   readonly shortcuts: boolean;
+  /** The open question whose denial or input is being written. */
+  readonly answering: { readonly id: string; readonly mode: "deny" | "edit" } | null;
   readonly toasts: readonly Toast[];
   readonly polite: string;
   readonly assertive: string;
@@ -37,6 +39,7 @@ export const useUi = create<UiState>()(
       drawer: false,
       panel: null,
       shortcuts: false,
+      answering: null,
       toasts: [],
       polite: "",
       assertive: "",
@@ -72,6 +75,7 @@ export const ui = {
   togglePanel: (panel: Panel) => set((state) => ({ panel: state.panel === panel ? null : panel })),
   closePanel: () => set({ panel: null }),
   showShortcuts: (shortcuts: boolean) => set({ shortcuts }),
+  answer: (answering: UiState["answering"]) => set({ answering }),
   setSingleKeys: (singleKeys: boolean) => set({ singleKeys }),
   hideBanner: () => set({ bannerHidden: true }),
   toast(text: string, action?: Toast["action"]) {

@@ -1,0 +1,43 @@
+import { FileText, X } from "lucide-react";
+import { t } from "../../strings";
+import { IconButton } from "../ui/controls";
+import styles from "./composer.module.css";
+import type { Attachment } from "./useAttachments";
+
+interface Props {
+  readonly list: readonly Attachment[];
+  readonly onRemove: (key: string) => void;
+}
+
+export function AttachmentList({ list, onRemove }: Props) {
+  if (list.length === 0) return null;
+  return (
+    <ul className={styles.files}>
+      {list.map((entry) => (
+        <li key={entry.key} className={styles.file} data-failed={entry.error !== null}>
+          {entry.preview ? (
+            <img src={entry.preview} alt="" />
+          ) : (
+            <FileText size={18} aria-hidden="true" />
+          )}
+          <span className={styles.fileName} title={entry.error ?? entry.name}>
+            {entry.name}
+            {entry.uploaded ? null : (
+              <span className={styles.fileState} role={entry.error ? "alert" : undefined}>
+                {entry.error
+                  ? `${t.composer.uploadFailed}: ${entry.error}`
+                  : t.composer.uploading(Math.round(entry.progress * 100))}
+              </span>
+            )}
+          </span>
+          <IconButton
+            icon={X}
+            size={16}
+            label={t.composer.remove(entry.name)}
+            onClick={() => onRemove(entry.key)}
+          />
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,71 @@
+/** Which model answers, and how much it may do without asking. */
+import { ChevronDown, Cpu, Shield } from "lucide-react";
+import { useApp } from "../../store/app";
+import { t } from "../../strings";
+import { Menu, MenuChoices } from "../ui/overlay";
+import styles from "./composer.module.css";
+
+interface Props {
+  readonly model: string | null;
+  readonly mode: string;
+  readonly onModel: (model: string) => void;
+  readonly onMode: (mode: string) => void;
+}
+
+export function Pickers({ model, mode, onModel, onMode }: Props) {
+  const models = useApp((state) => state.me?.models) ?? [];
+  const modes = useApp((state) => state.me?.permission_modes) ?? [];
+  const modelName = models.find((entry) => entry.id === model)?.name ?? model;
+  return (
+    <>
+      <Menu
+        align="start"
+        side="top"
+        trigger={
+          <button type="button" className={styles.pick} aria-label={modeLabel(mode)}>
+            <Shield size={15} aria-hidden="true" />
+            <span>{modeName(mode)}</span>
+            <ChevronDown size={14} aria-hidden="true" />
+          </button>
+        }
+      >
+        <MenuChoices
+          label={t.composer.mode}
+          value={mode}
+          choices={modes.map((id) => ({ value: id, name: modeName(id), hint: t.modes[id]?.hint }))}
+          onChange={onMode}
+        />
+      </Menu>
+      <Menu
+        align="start"
+        side="top"
+        trigger={
+          <button
+            type="button"
+            className={styles.pick}
+            aria-label={`${t.composer.model}: ${modelName ?? t.composer.defaultModel}`}
+          >
+            <Cpu size={15} aria-hidden="true" />
+            <span>{modelName ?? t.composer.defaultModel}</span>
+            <ChevronDown size={14} aria-hidden="true" />
+          </button>
+        }
+      >
+        <MenuChoices
+          label={t.composer.model}
+          value={model ?? ""}
+          choices={models.map((entry) => ({ value: entry.id, name: entry.name }))}
+          onChange={onModel}
+        />
+      </Menu>
+    </>
+  );
+}
+
+function modeName(mode: string): string {
+  return t.modes[mode]?.name ?? mode;
+}
+
+function modeLabel(mode: string): string {
+  return `${t.composer.mode}: ${modeName(mode)}`;
+}

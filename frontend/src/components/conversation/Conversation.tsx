@@ -1,0 +1,136 @@
+/**
+ * The conversation: only what is near the window is in the page, the end is followed unless the
+ * person scrolls up, and earlier parts are loaded when they come near the top.
+ */
+import { ArrowDown } from "lucide-react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { Virtualizer, type VirtualizerHandle } from "virtua";
+import { useController, useSession } from "../../store/session";
+import { t } from "../../strings";
+import { Spinner } from "../ui/controls";
+import styles from "./conversation.module.css";
+import { Row, UnsentRow, WORKING, WorkingRow } from "./Row";
+import { onScrollRequest } from "./scrolling";
+
+const NEAR_TOP = 900;
+const NEAR_END = 64;
+const UNSENT = "unsent:";
+
+export function Conversation() {
+  const controller = useController();
+  const keys = useKeys();
+  const handle = useRef<VirtualizerHandle>(null);
+  const stuck = useRef(true);
+  const lastOffset = useRef(0);
+  const [away, setAway] = useState(false);
+  const shift = usePrepended(keys);
+  const older = useSession((state) => state.older);
+
+  const toEnd = useCallback(() => {
+    stuck.current = true;
+    setAway(false);
+    handle.current?.scrollToIndex(keys.length - 1, { align: "end" });
+  }, [keys.length]);
+
+  const follow = useCallback(() => {
+    if (stuck.current) handle.current?.scrollToIndex(keys.length - 1, { align: "end" });
+  }, [keys.length]);
+
+  useLayoutEffect(follow, [follow]);
+
+  useEffect(
+    () =>
+      onScrollRequest((id) => {
+        if (id === null) toEnd();
+        else {
+          stuck.current = false;
+          handle.current?.scrollToIndex(keys.indexOf(id), { align: "center" });
+        }
+      }),
+    [keys, toEnd],
+  );
+
+  const onScroll = (offset: number) => {
+    const list = handle.current;
+    if (!list) return;
+    const atEnd = offset + list.viewportSize >= list.scrollSize - NEAR_END;
+    // Growing text never moves the offset up; only a person does.
+    if (atEnd) stuck.current = true;
+    else if (offset < lastOffset.current - 2) stuck.current = false;
+    lastOffset.current = offset;
+    setAway(!stuck.current);
+    if (offset < NEAR_TOP && !stuck.current) void controller.loadOlder();
+  };
+
+  return (
+    <div className={styles.frame}>
+      {older === "loading" ? (
+        <p className={styles.older}>
+          <Spinner /> {t.session.older}
+        </p>
+      ) : older === "failed" ? (
+        <p className={styles.older}>{t.session.olderFailed}</p>
+      ) : null}
+      <div
+        className={styles.scroller}
+        role="feed"
+        aria-label={t.session.log}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+        tabIndex={0}
+        id="conversation"
+      >
+        <Virtualizer
+          ref={handle}
+          data={keys}
+          shift={shift}
+          bufferSize={400}
+          startMargin={24}
+          onScroll={onScroll}
+          onResize={follow}
+        >
+          {(key) => <Entry key={key} id={key} />}
+        </Virtualizer>
+      </div>
+      {away ? (
+        <button type="button" className={styles.toEnd} onClick={toEnd} aria-label={t.session.toEnd}>
+          <ArrowDown size={18} aria-hidden="true" />
+        </button>
+      ) : null}
+    </div>
+  );
+}
+
+function Entry({ id }: { id: string }) {
+  if (id === WORKING) return <WorkingRow />;
+  if (id.startsWith(UNSENT)) return <UnsentRow clientId={id.slice(UNSENT.length)} />;
+  return <Row id={id} />;
+}
+
+/** What is shown, in order: the log's rows, what the agent is about to do, what is not sent yet. */
+function useKeys(): readonly string[] {
+  const rows = useSession((state) => state.view.rows);
+  const outbox = useSession((state) => state.outbox);
+  const working = useSession((state) => state.view.turn !== null || startsSoon(state.view));
+  return useMemo(() => {
+    const unsent = outbox
+      .filter((entry) => entry.events[0]?.type === "user.message")
+      .map((entry) => UNSENT + entry.clientId);
+    return [...rows, ...(working ? [WORKING] : []), ...unsent];
+  }, [rows, outbox, working]);
+}
+
+function startsSoon(view: { rows: readonly string[]; items: Map<string, { kind: string }> }) {
+  const last = view.items.get(view.rows.at(-1) ?? "");
+  return last?.kind === "user";
+}
+
+/** True in the one render in which rows were put in front. */
+function usePrepended(keys: readonly string[]): boolean {
+  const first = useRef<string | undefined>(undefined);
+  const before = first.current;
+  const prepended = before !== undefined && keys[0] !== before && keys.includes(before);
+  useLayoutEffect(() => {
+    first.current = keys[0];
+  }, [keys]);
+  return prepended;
+}

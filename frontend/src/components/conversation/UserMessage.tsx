@@ -1,0 +1,64 @@
+/** What the person said, and what can be done with it. */
+import { memo } from "react";
+import type { ContentBlock } from "../../api/events";
+import type { OutboxEntry } from "../../api/outbox";
+import { textOf } from "../../fold/messages";
+import type { UserItem } from "../../fold/view";
+import { useController, useSession } from "../../store/session";
+import { t } from "../../strings";
+import { Button, CopyButton } from "../ui/controls";
+import { Attachments } from "./Attachments";
+import styles from "./rows.module.css";
+
+const LONG = 320;
+
+export const UserMessage = memo(function UserMessage({ item }: { item: UserItem }) {
+  return (
+    <div className={styles.user}>
+      <Content content={item.content} />
+      {item.edited ? <p className={styles.foot}>{t.row.edited}</p> : null}
+    </div>
+  );
+});
+
+/** A message that is not on the log yet: on its way, kept for later, or refused. */
+export function UnsentMessage({ entry }: { entry: OutboxEntry }) {
+  const controller = useController();
+  const live = useSession((state) => state.connection.phase === "live");
+  const event = entry.events[0];
+  if (event?.type !== "user.message") return null;
+  const status = entry.refused ?? (live ? t.row.sending : t.row.kept);
+  return (
+    <div className={styles.user} data-waiting="true" data-unsent={entry.clientId}>
+      <Content content={event.content} />
+      <div className={styles.foot} data-tone={entry.refused ? "danger" : "plain"}>
+        <span>{entry.refused ? `${t.row.refused}: ${status}` : status}</span>
+        {entry.refused ? (
+          <>
+            <Button tone="quiet" onClick={() => controller.resend(entry)}>
+              {t.row.sendAgain}
+            </Button>
+            <Button tone="quiet" onClick={() => controller.discard(entry.clientId)}>
+              {t.row.discard}
+            </Button>
+            <CopyButton text={() => textOf(event.content)} label={t.row.copy} />
+          </>
+        ) : null}
+      </div>
+    </div>
+  );
+}
+
+function Content({ content }: { content: readonly ContentBlock[] }) {
+  const text = textOf(content);
+  return (
+    <>
+      {text ? (
+        <p className={styles.userText} data-long={text.length > LONG || text.includes("\n")}>
+          {text}
+        </p>
+      ) : null}
+      <Attachments blocks={content} />
+    </>
+  );
+}

@@ -1,0 +1,161 @@
+/** The start: a field to ask in, and examples for those who come for the first time. */
+import { ArrowUpRight, Bot, ChevronDown, PanelLeft } from "lucide-react";
+import { useEffect, useState } from "react";
+import { wordsFor } from "../../api/errors";
+import type { ContentBlock } from "../../api/events";
+import { app, useApp } from "../../store/app";
+import { startSession } from "../../store/start";
+import { ui, useUi } from "../../store/ui";
+import { t } from "../../strings";
+import { AppMenu } from "../AppMenu";
+import { Composer } from "../composer/Composer";
+import composerStyles from "../composer/composer.module.css";
+import { Pickers } from "../composer/Pickers";
+import { writeDraft } from "../composer/useDraft";
+import { ScriptedBanner } from "../session/Banners";
+import { IconButton, Spinner } from "../ui/controls";
+import { Menu, MenuChoices } from "../ui/overlay";
+import styles from "./home.module.css";
+
+const DRAFT = "home";
+
+export function Home() {
+  const agents = useApp((state) => state.agents);
+  const firstModel = useApp((state) => state.me?.models[0]?.id ?? null);
+  const focus = useUi((state) => state.focus);
+  const [agentId, setAgentId] = useState<string | null>(null);
+  const [model, setModel] = useState<string | null>(null);
+  const [mode, setMode] = useState<string | null>(null);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<string | null>(null);
+  const chosen = agentId ?? agents?.[0]?.id ?? null;
+
+  useEffect(() => {
+    if (agents === null) app.loadAgents().catch((reason: unknown) => setError(wordsFor(reason)));
+  }, [agents]);
+
+  const start = (content: readonly ContentBlock[]) => {
+    if (busy || chosen === null) return;
+    setBusy(true);
+    setError(null);
+    startSession({ agentId: chosen, model, mode, content }).catch((reason: unknown) => {
+      const text = content.find((block) => block.type === "text")?.text ?? "";
+      writeDraft(DRAFT, text);
+      setBusy(false);
+      setError(wordsFor(reason));
+    });
+  };
+
+  return (
+    <div className={styles.page}>
+      <div className={styles.top}>
+        {focus ? (
+          <span />
+        ) : (
+          <IconButton icon={PanelLeft} label={t.sidebar.open} onClick={ui.toggleSidebar} />
+        )}
+        <AppMenu />
+      </div>
+      <ScriptedBanner />
+      <div className={styles.center}>
+        <h1 className={styles.title}>{t.home.title}</h1>
+        <p className={styles.lead}>{t.home.lead}</p>
+        <Composer
+          key={busy ? "busy" : "ready"}
+          draftKey={DRAFT}
+          autoFocus
+          busy={busy || chosen === null}
+          placeholder={t.composer.placeholder}
+          sendLabel={t.composer.send}
+          onSend={start}
+          pickers={
+            <>
+              {agents && agents.length > 1 ? (
+                <AgentPicker agents={agents} value={chosen ?? ""} onChange={setAgentId} />
+              ) : null}
+              <Pickers
+                model={model ?? firstModel}
+                mode={mode ?? "default"}
+                onModel={setModel}
+                onMode={setMode}
+              />
+            </>
+          }
+        />
+        {error ? (
+          <p className={styles.error} role="alert">
+            {error}
+          </p>
+        ) : null}
+        {agents?.length === 0 ? <p className={styles.error}>{t.home.noAgent}</p> : null}
+        {busy ? (
+          <p className={styles.lead} role="status">
+            <Spinner /> {t.home.starting}
+          </p>
+        ) : (
+          <Examples onChoose={(text) => start([{ type: "text", text }])} />
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Examples({ onChoose }: { onChoose: (text: string) => void }) {
+  return (
+    <section aria-label={t.home.examplesTitle}>
+      <h2 className={styles.examplesTitle}>{t.home.examplesTitle}</h2>
+      <ul>
+        {t.home.examples.map(({ title, text }) => (
+          <li key={title}>
+            <button type="button" className={styles.example} onClick={() => onChoose(text)}>
+              <span className={styles.exampleTitle}>{title}</span>
+              <span className={styles.exampleText}>{text}</span>
+              <ArrowUpRight size={18} aria-hidden="true" />
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+interface AgentPickerProps {
+  readonly agents: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly description?: string | null;
+  }[];
+  readonly value: string;
+  readonly onChange: (id: string) => void;
+}
+
+function AgentPicker({ agents, value, onChange }: AgentPickerProps) {
+  const name = agents.find((agent) => agent.id === value)?.name ?? "";
+  return (
+    <Menu
+      align="start"
+      trigger={
+        <button
+          type="button"
+          className={composerStyles.pick}
+          aria-label={`${t.home.agent}: ${name}`}
+        >
+          <Bot size={15} aria-hidden="true" />
+          <span>{name}</span>
+          <ChevronDown size={14} aria-hidden="true" />
+        </button>
+      }
+    >
+      <MenuChoices
+        label={t.home.agent}
+        value={value}
+        choices={agents.map((agent) => ({
+          value: agent.id,
+          name: agent.name,
+          hint: agent.description ?? undefined,
+        }))}
+        onChange={onChange}
+      />
+    </Menu>
+  );
+}

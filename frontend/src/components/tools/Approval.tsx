@@ -1,0 +1,135 @@
+/** A step that waits for a person: what it wants to do, and the ways to answer. */
+import { Check, ShieldCheck } from "lucide-react";
+import { type FormEvent, useState } from "react";
+import { stringOf, toolName } from "../../fold/summary";
+import type { ToolItem } from "../../fold/view";
+import { useController } from "../../store/session";
+import { ui, useUi } from "../../store/ui";
+import { t } from "../../strings";
+import { Button, Spinner } from "../ui/controls";
+import styles from "./approval.module.css";
+import { DiffView } from "./DiffView";
+import { EditInput } from "./EditInput";
+import { Terminal } from "./Terminal";
+import { Input } from "./ToolBody";
+import { Glyph } from "./ToolCard";
+import { useAnswering } from "./useAnswering";
+
+export function Approval({ item }: { item: ToolItem }) {
+  const mode = useUi((state) => (state.answering?.id === item.id ? state.answering.mode : null));
+  const sending = useAnswering(item.id);
+  const titleId = `approval-${item.id}`;
+  const detail = item.description ?? stringOf(item.input, "description");
+  return (
+    <section className={styles.card} data-approval={item.id} aria-labelledby={titleId}>
+      <div className={styles.head}>
+        <Glyph item={item} />
+        <h3 id={titleId} className={styles.title}>
+          {t.approval.title(toolName(item))}
+        </h3>
+      </div>
+      {detail && item.name !== "Bash" ? <p className={styles.what}>{detail}</p> : null}
+      {mode === "edit" ? <EditInput item={item} /> : <Wanted item={item} />}
+      {sending ? (
+        <p className={styles.actions}>
+          <Spinner /> {t.approval.sending}
+        </p>
+      ) : mode === "deny" ? (
+        <DenyForm item={item} />
+      ) : mode === "edit" ? null : (
+        <Actions item={item} />
+      )}
+    </section>
+  );
+}
+
+function Wanted({ item }: { item: ToolItem }) {
+  if (item.name === "Bash") return <Terminal item={item} />;
+  if (item.name === "Edit" || item.name === "Write" || item.name === "MultiEdit") {
+    return <DiffView name={item.name} input={item.input} details={null} />;
+  }
+  return <Input input={item.input} />;
+}
+
+function Actions({ item }: { item: ToolItem }) {
+  const controller = useController();
+  const keys = useUi((state) => state.singleKeys);
+  const allow = (scope: "once" | "session") =>
+    controller.confirm({ tool_use_id: item.id, result: "allow", scope });
+  const key = (letter: string) => (keys ? letter : `Alt ${letter}`);
+  return (
+    <div className={styles.actions}>
+      <Button tone="primary" shortcut={key("Y")} onClick={() => allow("once")}>
+        <Check size={16} aria-hidden="true" />
+        {t.approval.allow}
+      </Button>
+      <Button shortcut={key("S")} onClick={() => allow("session")}>
+        <ShieldCheck size={16} aria-hidden="true" />
+        {t.approval.allowSession}
+      </Button>
+      <Button
+        tone="quiet"
+        shortcut={key("E")}
+        onClick={() => ui.answer({ id: item.id, mode: "edit" })}
+      >
+        {t.approval.edit}
+      </Button>
+      <Button
+        tone="quiet"
+        shortcut={key("N")}
+        onClick={() => ui.answer({ id: item.id, mode: "deny" })}
+      >
+        {t.approval.deny}
+      </Button>
+      {item.rule && item.rule !== item.name ? (
+        <p className={styles.rule}>
+          {t.approval.allowSession}: <code>{item.rule}</code>
+        </p>
+      ) : null}
+    </div>
+  );
+}
+
+function DenyForm({ item }: { item: ToolItem }) {
+  const controller = useController();
+  const [message, setMessage] = useState("");
+  const send = (event?: FormEvent) => {
+    event?.preventDefault();
+    const text = message.trim();
+    const answer = { tool_use_id: item.id, result: "deny" } as const;
+    controller.confirm(text ? { ...answer, deny_message: text } : answer);
+    ui.answer(null);
+  };
+  return (
+    <form className={styles.form} onSubmit={send}>
+      <label className={styles.field}>
+        {t.approval.denyTitle}
+        <textarea
+          className={styles.area}
+          rows={2}
+          value={message}
+          maxLength={10_000}
+          // biome-ignore lint/a11y/noAutofocus: the person has just asked to write this
+          autoFocus
+          placeholder={t.approval.denyPlaceholder}
+          onChange={(event) => setMessage(event.target.value)}
+          onKeyDown={(event) => {
+            if (event.key === "Escape") ui.answer(null);
+            if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
+              event.preventDefault();
+              send();
+            }
+          }}
+        />
+      </label>
+      <div className={styles.actions}>
+        <Button type="submit" tone="danger">
+          {t.approval.denySend}
+        </Button>
+        <Button tone="quiet" onClick={() => ui.answer(null)}>
+          {t.approval.cancelEdit}
+        </Button>
+      </div>
+    </form>
+  );
+}

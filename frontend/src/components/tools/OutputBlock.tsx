@@ -1,0 +1,51 @@
+/** Text that a tool got or gave: its first lines, and all of it when asked for. */
+import { useState } from "react";
+import { t } from "../../strings";
+import { Highlighted } from "../markdown/Highlighted";
+import { CopyButton } from "../ui/controls";
+import styles from "./tools.module.css";
+
+const FEW_LINES = 16;
+/** More than this is never put into the page at once; the copy button has all of it. */
+const MAX_CHARS = 200_000;
+
+interface Props {
+  readonly title: string;
+  readonly text: string;
+  readonly copyLabel: string;
+  readonly language?: string;
+}
+
+export function OutputBlock({ title, text, copyLabel, language }: Props) {
+  const { shown, toggle } = useClipped(text);
+  return (
+    <div className={styles.block}>
+      <div className={styles.blockHead}>
+        <span>{title}</span>
+        <CopyButton text={() => text} label={copyLabel} />
+      </div>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      <pre className={styles.wrap} tabIndex={0}>
+        {text.trim() === "" ? (
+          <span className={styles.none}>{t.tool.noOutput}</span>
+        ) : (
+          <Highlighted code={shown} language={language ?? null} />
+        )}
+      </pre>
+      {toggle}
+    </div>
+  );
+}
+
+export function useClipped(text: string) {
+  const [all, setAll] = useState(false);
+  const lines = text.split("\n");
+  const long = lines.length > FEW_LINES + 4;
+  const shown = long && !all ? lines.slice(0, FEW_LINES).join("\n") : text.slice(0, MAX_CHARS);
+  const toggle = long ? (
+    <button type="button" className={styles.more} onClick={() => setAll(!all)}>
+      {all ? t.row.showLess : t.row.showAll(lines.length)}
+    </button>
+  ) : null;
+  return { shown, toggle };
+}

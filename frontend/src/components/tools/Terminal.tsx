@@ -1,0 +1,45 @@
+/** A command and what it printed, as a terminal shows it. */
+import { textOf } from "../../fold/messages";
+import { stringOf } from "../../fold/summary";
+import type { ToolItem } from "../../fold/view";
+import { plainOutput } from "../../lib/ansi";
+import { t } from "../../strings";
+import { CopyButton } from "../ui/controls";
+import { useClipped } from "./OutputBlock";
+import styles from "./tools.module.css";
+
+export function Terminal({ item }: { item: ToolItem }) {
+  const { result } = item;
+  const details = result?.details;
+  const stderr = plainOutput(details ? stringOf(details, "stderr") : "");
+  const stdout = details ? stringOf(details, "stdout") : "";
+  const output = plainOutput(stdout || (stderr ? "" : textOf(result?.blocks)));
+  const command = stringOf(item.input, "command");
+  const { shown, toggle } = useClipped(output.trimEnd());
+  const silent = result && !output.trim() && !stderr.trim();
+  return (
+    <div className={styles.terminal}>
+      <div className={styles.terminalHead}>
+        <span>{stringOf(item.input, "description") || t.tool.terminal}</span>
+        <CopyButton
+          text={() => [command, output, stderr].filter(Boolean).join("\n")}
+          label={t.row.copy}
+        />
+      </div>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      <pre tabIndex={0}>
+        <span className={styles.command}>{command}</span>
+        {result && item.state !== "denied" ? "\n" : null}
+        {item.state === "denied" ? null : shown}
+        {stderr.trim() && item.state !== "denied" ? (
+          <span className={styles.stderr}>
+            {shown ? "\n" : ""}
+            {stderr.trimEnd()}
+          </span>
+        ) : null}
+        {silent ? <span className={styles.none}>{t.tool.noOutput}</span> : null}
+      </pre>
+      {toggle}
+    </div>
+  );
+}

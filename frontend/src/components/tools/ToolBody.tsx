@@ -1,0 +1,99 @@
+/** The details of a tool call: what it got, what came out, each in the form that fits it. */
+import type { JsonObject } from "../../api/events";
+import { textOf } from "../../fold/messages";
+import { stringOf } from "../../fold/summary";
+import type { ToolItem } from "../../fold/view";
+import { bytes } from "../../lib/format";
+import { t } from "../../strings";
+import { Attachments } from "../conversation/Attachments";
+import { Markdown } from "../markdown/Markdown";
+import { Answers } from "./Answers";
+import { Children } from "./Children";
+import { DiffView } from "./DiffView";
+import { OutputBlock } from "./OutputBlock";
+import { Terminal } from "./Terminal";
+import styles from "./tools.module.css";
+
+export function ToolBody({ item }: { item: ToolItem }) {
+  return (
+    <>
+      {item.answer?.updated_input ? <p className={styles.note}>{t.tool.editedByYou}</p> : null}
+      <Body item={item} />
+      {item.answer?.deny_message ? (
+        <p className={styles.quote}>
+          <span className={styles.note}>{t.tool.denyMessage}</span> {item.answer.deny_message}
+        </p>
+      ) : null}
+      {item.state === "denied" && !item.answer ? (
+        <p className={styles.note}>{t.tool.deniedByPolicy}</p>
+      ) : null}
+      {item.result && item.result.truncatedBytes > 0 ? (
+        <p className={styles.note}>{t.tool.truncated(bytes(item.result.truncatedBytes))}</p>
+      ) : null}
+    </>
+  );
+}
+
+function Body({ item }: { item: ToolItem }) {
+  switch (item.name) {
+    case "Bash":
+      return <Terminal item={item} />;
+    case "Edit":
+    case "Write":
+    case "MultiEdit":
+      return (
+        <>
+          <DiffView name={item.name} input={item.input} details={item.result?.details ?? null} />
+          {item.result?.isError && item.state === "failed" ? <Output item={item} /> : null}
+        </>
+      );
+    case "Agent":
+    case "Task":
+      return <Helper item={item} />;
+    case "AskUserQuestion":
+      return <Answers item={item} />;
+    case "Read":
+      return <Output item={item} />;
+    default:
+      return (
+        <>
+          <Input input={item.input} />
+          <Output item={item} />
+        </>
+      );
+  }
+}
+
+function Helper({ item }: { item: ToolItem }) {
+  const result = textOf(item.result?.blocks);
+  return (
+    <>
+      <p className={styles.quote}>{stringOf(item.input, "prompt")}</p>
+      <Children ids={item.children} />
+      {result && item.state !== "denied" ? <Markdown text={result} /> : null}
+    </>
+  );
+}
+
+export function Input({ input }: { input: JsonObject }) {
+  const text = JSON.stringify(input, null, 2);
+  if (text === "{}") return null;
+  return (
+    <OutputBlock title={t.tool.input} text={text} language="json" copyLabel={t.tool.copyInput} />
+  );
+}
+
+function Output({ item }: { item: ToolItem }) {
+  if (!item.result || item.state === "denied") return null;
+  const files = item.result.blocks.filter((block) => block.type !== "text");
+  return (
+    <>
+      <OutputBlock
+        title={item.result.isError ? t.tool.errorOutput : t.tool.output}
+        text={textOf(item.result.blocks)}
+        copyLabel={t.tool.copyOutput}
+      />
+      {files.length > 0 ? <Attachments blocks={files} /> : null}
+    </>
+  );
+}
