@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 import uvicorn
@@ -74,11 +77,28 @@ async def _serve(
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
     try:
-        await uvicorn.Server(config).serve(sockets=[sock])
+        await _Server(config).serve(sockets=[sock])
     finally:
         await client.aclose()
         await db.close()
     return 0
+
+
+class _Server(uvicorn.Server):
+    """Ends by returning: uvicorn's own handling kills the process with the signal it got, before
+    connections are closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        yield
+
+    def _end(self) -> None:
+        # A second signal does not wait for streams any more.
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 async def _connect(database: DatabaseSettings) -> Database | None:

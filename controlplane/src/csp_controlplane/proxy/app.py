@@ -70,17 +70,15 @@ class Proxy:
             metrics=metrics,
             clock=time.perf_counter,
         )
+        self._relay = Relay(self._parts, charged=True)
 
     def application(self) -> Starlette:
         """The ASGI application. Its lifespan owns the tasks."""
+        free = Relay(self._parts, charged=False)
         return Starlette(
             routes=[
-                Route("/v1/messages", Relay(self._parts, charged=True), methods=["POST"]),
-                Route(
-                    "/v1/messages/count_tokens",
-                    Relay(self._parts, charged=False),
-                    methods=["POST"],
-                ),
+                Route("/v1/messages", self._relay, methods=["POST"]),
+                Route("/v1/messages/count_tokens", free, methods=["POST"]),
                 Route("/v1/models", self.models, methods=["GET"]),
                 Route("/health/live", self.live, methods=["GET"]),
                 Route("/health/ready", self.ready, methods=["GET"]),
@@ -105,11 +103,20 @@ class Proxy:
         try:
             yield
         finally:
-            await parts.settler.drain(_DRAIN_S)
+            await self._settle_all()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await parts.upstream.close()
+
+    async def _settle_all(self) -> None:
+        """Requests that the server has just cancelled still say what they cost."""
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                await self._relay.wait_idle()
+        except TimeoutError:
+            log.warning("requests_did_not_end")
+        await self._parts.settler.drain(_DRAIN_S)
 
     async def models(self, request: Request) -> Response:
         """The provider's models, without those that sessions may not use."""

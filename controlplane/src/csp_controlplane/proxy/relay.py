@@ -34,6 +34,7 @@ from csp_controlplane.proxy.usage import Meter
 log = structlog.get_logger(__name__)
 
 _OVERLOADED = 529
+_MOST_MENTIONED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,18 @@ class Relay:
         self._parts = parts
         self._charged = charged
         self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._said: set[str] = set()
+
+    async def wait_idle(self) -> None:
+        """Until no request is being served, so that all of them have said what they cost."""
+        await self._idle.wait()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         arrived = self._parts.clock()
         self._in_flight += 1
+        self._idle.clear()
         try:
             exchange = await self._admit(Request(scope, receive), arrived)
         except Refusal as refusal:
@@ -72,6 +81,8 @@ class Relay:
             await _until_disconnected(exchange.run(scope, receive, send), receive)
         finally:
             self._in_flight -= 1
+            if self._in_flight == 0:
+                self._idle.set()
 
     async def _admit(self, request: Request, arrived: float) -> Exchange:
         """Reads, checks and reserves. Raises Refusal."""
@@ -85,9 +96,23 @@ class Relay:
             return Exchange(parts, call, None, arrived)
         if not parts.settler.has_room(self._in_flight):
             raise refusals.database_away(parts.settings.offline_seconds)
+        self._mention(call.model)
         maximum = parts.prices.maximum_microusd(call.model, len(call.body), call.max_tokens)
         reservation = await parts.accounts.reserve(call.handle, call.model, maximum)
         return Exchange(parts, call, reservation, arrived)
+
+    def _mention(self, model: str) -> None:
+        """Says once of a model that its price is not known."""
+        prices = self._parts.prices
+        known = prices.find(model) is not None or model in self._said
+        if known or len(self._said) >= _MOST_MENTIONED:
+            return
+        self._said.add(model)
+        log.warning(
+            "price_unknown: charged like the dearest model; update proxy/prices.json",
+            model=model[:100],
+            charged_like=prices.dearest.model,
+        )
 
 
 class Exchange:

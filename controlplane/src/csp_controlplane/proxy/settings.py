@@ -11,7 +11,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 class ProxySettings(BaseSettings):
     """The model proxy, which holds the API key and counts the cost."""
 
-    model_config = SettingsConfigDict(env_prefix="CSP_PROXY_", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CSP_PROXY_", frozen=True, populate_by_name=True, env_ignore_empty=True
+    )
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -58,7 +59,7 @@ class ScriptedModel:
         )
 
     async def messages(self, request: Request) -> ASGIApp:
-        body = await self._body(request)
+        body, entry = await self._body(request)
         for name, kind in (("model", str), ("max_tokens", int), ("messages", list)):
             if name not in body:
                 raise Refused(Failure(400, f"{name}: Field required"))
@@ -73,18 +74,19 @@ class ScriptedModel:
             case Hang():
                 return _Silence(answer.seconds)
             case Message():
-                return self._message(answer, body)
+                return self._message(answer, body, entry)
 
-    def _message(self, message: Message, body: Mapping[str, Any]) -> ASGIApp:
+    def _message(self, message: Message, body: Mapping[str, Any], entry: dict[str, Any]) -> ASGIApp:
         headers = {**api_headers(), **message.headers}
         if body.get("stream") is True:
             word_s = self._settings.word_delay_ms / 1000
-            return EventStream(message, stream(message, body), headers, word_s)
+            ended = partial(entry.__setitem__, "ended")
+            return EventStream(message, stream(message, body), headers, word_s, ended)
         waiting = message.before_s + (message.ending_s if message.ending == "stall" else 0)
         return _Later(waiting, json_response(whole(message, body), headers))
 
     async def count_tokens(self, request: Request) -> Response:
-        body = await self._body(request)
+        body, _ = await self._body(request)
         return json_response(orjson.dumps({"input_tokens": input_tokens(body)}), api_headers())
 
     async def list_models(self, request: Request) -> Response:
@@ -109,7 +111,8 @@ class ScriptedModel:
         self._chooser.happened.clear()
         return json_response(b"{}", {})
 
-    async def _body(self, request: Request) -> dict[str, Any]:
+    async def _body(self, request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The request's JSON, and its entry among the recorded requests."""
         raw = await _read(request)
         try:
             body = orjson.loads(raw)
@@ -119,11 +122,13 @@ class ScriptedModel:
         else:
             problem = "The request body is not a JSON object."
         known = body if isinstance(body, dict) else {}
-        self._recorder.add(request.method, request.url.path, request.headers, known, len(raw))
+        entry = self._recorder.add(
+            request.method, request.url.path, request.headers, known, len(raw)
+        )
         self._authenticate(request)
         if not isinstance(body, dict):
             raise Refused(Failure(400, problem))
-        return body
+        return body, entry
 
     def _authenticate(self, request: Request) -> None:
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ").strip()

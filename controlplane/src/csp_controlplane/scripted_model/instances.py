@@ -144,10 +144,11 @@ def _number(schema: Schema, *, whole: bool) -> float | int:
     return int(value) if whole else value
 
 
-def _resolve(schema: Any, root: _Root) -> Schema:
+def _resolve(schema: Any, root: _Root, depth: int = _MAX_DEPTH) -> Schema:
     """Follows references and merges allOf."""
     for _ in range(_MAX_DEPTH):
-        if not isinstance(schema, Mapping):
+        root.left -= 1
+        if not isinstance(schema, Mapping) or depth == 0 or root.left < 0:
             return {}
         if isinstance(schema.get("$ref"), str):
             rest = {k: v for k, v in schema.items() if k != "$ref"}
@@ -155,7 +156,7 @@ def _resolve(schema: Any, root: _Root) -> Schema:
         elif isinstance(schema.get("allOf"), list):
             merged: Schema = {k: v for k, v in schema.items() if k != "allOf"}
             for part in schema["allOf"]:
-                merged = _merged(merged, _resolve(part, root))
+                merged = _merged(merged, _resolve(part, root, depth - 1))
             return merged
         else:
             return schema

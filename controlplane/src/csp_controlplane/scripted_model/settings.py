@@ -11,7 +11,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class ScriptedSettings(BaseSettings):
     """The scripted model, which answers when there is no API key."""
 
-    model_config = SettingsConfigDict(env_prefix="CSP_SCRIPTED_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CSP_SCRIPTED_", frozen=True, env_ignore_empty=True
+    )
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(

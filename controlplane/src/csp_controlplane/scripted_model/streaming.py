@@ -7,7 +7,7 @@ a cut is: this one returns without a final chunk, and the server closes the conn
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from starlette.types import Message as AsgiMessage
 from starlette.types import Receive, Scope, Send
@@ -22,11 +22,17 @@ class EventStream:
     """One streamed answer. Ends early, without a trace, when the client goes away."""
 
     def __init__(
-        self, message: Message, chunks: Iterable[Chunk], headers: Mapping[str, str], word_s: float
+        self,
+        message: Message,
+        chunks: Iterable[Chunk],
+        headers: Mapping[str, str],
+        word_s: float,
+        ended: Callable[[str], None],
     ) -> None:
         self._message = message
         self._chunks = chunks
         self._headers = headers
+        self._ended = ended
         self._word_s = message.word_s if message.word_s is not None else word_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,6 +40,7 @@ class EventStream:
         leaving = asyncio.create_task(_disconnected(receive), name="scripted-disconnect")
         try:
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            self._ended("sent" if sending.done() else "client_left")
             if sending.done():
                 sending.result()
         finally:
