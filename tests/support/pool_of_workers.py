@@ -24,7 +24,7 @@ STAND_IN = (sys.executable, str(Path(__file__).with_name("stand_in_worker.py")))
 REAL = (sys.executable, "-m", "csp_worker")
 
 
-@dataclass(frozen=True)
+@dataclass
 class PoolOfWorkers:
     """What a test can reach. `switch` is a file that tells stand-ins how to behave."""
 
@@ -35,6 +35,15 @@ class PoolOfWorkers:
     runtime: LocalRuntime
     server: SocketServer
     switch: Path
+
+    async def stop_serving(self) -> None:
+        """The socket goes away; workers live on."""
+        self.workers.watchers.close()
+        await self.server.stop()
+
+    async def serve_again(self) -> None:
+        self.server = _server(self.workers, self.refill, self.layout)
+        await self.server.start()
 
     def pid_of(self, worker_id: str) -> int:
         return self.workers.by_id(worker_id).child.pid
@@ -63,16 +72,21 @@ async def pool_of_workers(
     command = WorkerCommand(layout, environment, model_base_url, argv)
     workers = Workers(command, settings, family)
     refill = Refill(workers, settings)
-    server = SocketServer(SupervisorApi(workers, refill.report).application(), layout.socket)
+    server = _server(workers, refill, layout)
     await server.start()
     task = asyncio.create_task(refill.run(), name="refill")
     runtime = LocalRuntime(layout.socket)
+    pool = PoolOfWorkers(layout, workers, family, refill, runtime, server, switch)
     try:
-        yield PoolOfWorkers(layout, workers, family, refill, runtime, server, switch)
+        yield pool
     finally:
         await runtime.close()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await workers.close()
-        await server.stop()
+        await pool.server.stop()
         family.kill_all()
+
+
+def _server(workers: Workers, refill: Refill, layout: Layout) -> SocketServer:
+    return SocketServer(SupervisorApi(workers, refill.report).application(), layout.socket)

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
+from csp_controlplane.cli import settings_file
 from csp_controlplane.errors import ApiError
 from csp_controlplane.supervisor.errors import CommandError, ExitCode
 
@@ -180,11 +182,17 @@ def users_list(
 def main() -> None:
     """The console script's entry."""
     try:
+        settings_file.load_into_environment()
         app(standalone_mode=True)
     except CommandError as error:
         _fail(error.message, error.code)
     except ApiError as error:
         _fail(error.message, ExitCode.REFUSED)
+    except ValidationError as error:
+        sentence = settings_file.sentence(error)
+        if sentence is None:
+            raise
+        _fail(sentence, ExitCode.USAGE)
 
 
 def _fail(message: str, code: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import structlog
@@ -63,9 +63,9 @@ class Assembly:
         await asyncio.to_thread(remove_remains_of_earlier_runs, self._layout)
         signing.ensure_keys(self._layout)
         with self._terminal.step("Starting the database"):
-            await self._start_servers()
+            await self._start_database()
         with self._terminal.step("Preparing the database"):
-            await self._prepare()
+            await self._together(self._prepare(), self._start_cache_and_model())
         with self._terminal.step("Starting the gateway"):
             await self._api.start()
             await self._start_layer(self._parts.proxy())
@@ -94,21 +94,29 @@ class Assembly:
         """Ends every child at once."""
         self.family.kill_all()
 
-    async def _start_servers(self) -> None:
-        environment = child_environment("server", self._environment, {})
-        specs: list[ServiceSpec] = []
+    async def _start_database(self) -> None:
         if self._addresses.database_url == postgres.url(self._layout):
+            environment = child_environment("server", self._environment, {})
             user = await asyncio.to_thread(postgres.prepare, self._layout, environment)
-            specs.append(postgres.service(self._layout, user, environment))
-        await self._start_layer(*specs)
-        specs = []
+            await self._start_layer(postgres.service(self._layout, user, environment))
+
+    async def _start_cache_and_model(self) -> None:
+        specs: list[ServiceSpec] = []
         if self._addresses.redis_url == valkey.url(self._layout):
+            environment = child_environment("server", self._environment, {})
             specs.append(valkey.service(self._layout, environment))
         else:
             await valkey.check_external(self._addresses.redis_url)
         if self._addresses.model_port is not None:
             specs.append(self._parts.model())
         await self._start_layer(*specs)
+
+    @staticmethod
+    async def _together(*works: Coroutine[Any, Any, None]) -> None:
+        """The first failure ends the others."""
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work, name="start")
 
     async def _start_layer(self, *specs: ServiceSpec) -> None:
         """Starts these together. All are known to `stop()` even when one fails."""
@@ -124,9 +132,7 @@ class Assembly:
         if not services:
             return
         self._layers.append(services)
-        async with asyncio.TaskGroup() as group:
-            for service in services:
-                group.create_task(service.start(), name=f"start-{service.spec.name}")
+        await self._together(*(service.start() for service in services))
         for service in services:
             task = asyncio.create_task(service.watch(), name=f"watch-{service.spec.name}")
             self._tasks.append(task)

@@ -1,0 +1,152 @@
+"""What every SessionRuntime promises, with real workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc.aio
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from csp_controlplane.runtime.protocol import NoCapacity, RuntimeUnavailable, WorkerGone
+from csp_crds.agent import AgentSpec, Limits
+from support.runtimes import RUNTIMES, RuntimeHarness, runtime_harness
+
+if TYPE_CHECKING:
+    from conftest import ScriptedModel
+
+SPEC = AgentSpec()
+OTHER = AgentSpec(limits=Limits(max_turns=5), tools=("Read",))
+READY_S = 60
+
+
+@pytest.fixture(params=RUNTIMES)
+async def harness(
+    request: pytest.FixtureRequest, tmp_path: Path, scripted_model: ScriptedModel
+) -> AsyncIterator[RuntimeHarness]:
+    async with runtime_harness(request.param, tmp_path, scripted_model.base_url) as harness:
+        yield harness
+
+
+async def first_end(harness: RuntimeHarness, watchers: int = 1) -> asyncio.Task[WorkerGone]:
+    async def first() -> WorkerGone:
+        async for gone in harness.runtime.watch():
+            return gone
+        raise AssertionError("the watch ended")
+
+    task = asyncio.create_task(first())
+    await harness.watching(watchers)
+    return task
+
+
+async def test_a_worker_that_is_ready_serves_at_its_endpoint(harness: RuntimeHarness) -> None:
+    await harness.runtime.create("sesn_1", "local", SPEC)
+    ref = await harness.runtime.wait_ready("sesn_1", READY_S)
+    async with grpc.aio.insecure_channel(ref.endpoint) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest(service="csp.worker.v1.Worker")
+        answer = await stub.Check(request, timeout=10)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_every_call_may_be_repeated(harness: RuntimeHarness) -> None:
+    await harness.runtime.create("sesn_1", "local", SPEC)
+    await harness.runtime.create("sesn_1", "local", SPEC)
+    ref = await harness.runtime.wait_ready("sesn_1", READY_S)
+    assert await harness.runtime.wait_ready("sesn_1", READY_S) == ref
+    assert await harness.runtime.endpoint("sesn_1") == ref
+    await harness.runtime.create("sesn_1", "local", OTHER)
+    assert await harness.runtime.endpoint("sesn_1") == ref
+    await harness.runtime.delete("sesn_1")
+    await harness.runtime.delete("sesn_1")
+    assert await harness.runtime.endpoint("sesn_1") is None
+
+
+async def test_sessions_share_no_worker(harness: RuntimeHarness) -> None:
+    names = ("sesn_1", "sesn_2")
+    await asyncio.gather(*(harness.runtime.create(name, "local", SPEC) for name in names))
+    refs = await asyncio.gather(*(harness.runtime.wait_ready(name, READY_S) for name in names))
+    assert len({ref.worker_id for ref in refs}) == 2
+    assert len({ref.endpoint for ref in refs}) == 2
+
+
+async def test_a_session_that_nobody_asked_for_has_no_worker(harness: RuntimeHarness) -> None:
+    assert await harness.runtime.endpoint("sesn_unknown") is None
+    await harness.runtime.delete("sesn_unknown")
+    with pytest.raises(NoCapacity):
+        await harness.runtime.wait_ready("sesn_unknown", 5)
+
+
+async def test_a_warm_spare_is_handed_out_at_once_and_says_so(harness: RuntimeHarness) -> None:
+    await harness.until_warm()
+    await harness.runtime.create("sesn_1", "local", SPEC)
+    ref = await harness.runtime.endpoint("sesn_1")
+    assert ref is not None
+    assert ref.warm
+    await harness.until_warm()
+
+
+async def test_a_spare_of_another_kind_is_not_called_warm(harness: RuntimeHarness) -> None:
+    await harness.until_warm()
+    await harness.runtime.create("sesn_1", "local", OTHER)
+    assert not (await harness.runtime.wait_ready("sesn_1", READY_S)).warm
+
+
+async def test_a_worker_is_never_used_again(harness: RuntimeHarness) -> None:
+    await harness.runtime.create("sesn_1", "local", SPEC)
+    first = await harness.runtime.wait_ready("sesn_1", READY_S)
+    await harness.runtime.delete("sesn_1")
+    await harness.runtime.create("sesn_1", "local", SPEC)
+    second = await harness.runtime.wait_ready("sesn_1", READY_S)
+    assert second.worker_id != first.worker_id
+
+
+async def test_a_death_is_told_to_every_watcher_within_a_second(harness: RuntimeHarness) -> None:
+    await harness.runtime.create("sesn_1", "local", SPEC)
+    ref = await harness.runtime.wait_ready("sesn_1", READY_S)
+    watching = [await first_end(harness, count) for count in (1, 2)]
+    await harness.kill(ref)
+    for gone in await asyncio.wait_for(asyncio.gather(*watching), 1.0):
+        assert (gone.worker_id, gone.session_id) == (ref.worker_id, "sesn_1")
+        assert gone.reason == "killed"
+        assert gone.message
+    assert await harness.runtime.endpoint("sesn_1") is None
+
+
+async def test_an_end_that_was_asked_for_is_told_as_such(harness: RuntimeHarness) -> None:
+    await harness.runtime.create("sesn_1", "local", SPEC)
+    await harness.runtime.wait_ready("sesn_1", READY_S)
+    watching = await first_end(harness)
+    await harness.runtime.delete("sesn_1")
+    assert (await asyncio.wait_for(watching, 10)).reason == "deleted"
+
+
+async def test_a_deadline_that_is_too_short_is_a_timeout(harness: RuntimeHarness) -> None:
+    await harness.runtime.create("sesn_1", "local", SPEC)
+    if await harness.runtime.endpoint("sesn_1") is None:
+        with pytest.raises(TimeoutError):
+            await harness.runtime.wait_ready("sesn_1", 0.01)
+    await harness.runtime.wait_ready("sesn_1", READY_S)
+
+
+async def test_a_runtime_that_is_away_says_so_and_workers_outlive_it(
+    harness: RuntimeHarness,
+) -> None:
+    await harness.runtime.create("sesn_1", "local", SPEC)
+    ref = await harness.runtime.wait_ready("sesn_1", READY_S)
+    watching = await first_end(harness)
+    await harness.go_away()
+    with pytest.raises(RuntimeUnavailable):
+        await harness.runtime.create("sesn_2", "local", SPEC)
+    with pytest.raises(RuntimeUnavailable):
+        await harness.runtime.endpoint("sesn_1")
+    with pytest.raises(RuntimeUnavailable):
+        await harness.runtime.delete("sesn_1")
+    await harness.come_back()
+    assert await harness.runtime.endpoint("sesn_1") == ref
+    await harness.watching(1)
+    await harness.kill(ref)
+    assert (await asyncio.wait_for(watching, 10)).worker_id == ref.worker_id
