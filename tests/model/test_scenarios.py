@@ -1,0 +1,476 @@
+"""Every scenario of the conversational script, first as pure turns, then with the real CLI."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from claude_agent_sdk import (
+    AssistantMessage,
+    ClaudeAgentOptions,
+    ClaudeSDKClient,
+    PermissionResultAllow,
+    PermissionResultDeny,
+    ResultMessage,
+    TextBlock,
+    ThinkingBlock,
+    ToolUseBlock,
+)
+
+from csp_controlplane.scripted_model.answers import Failure, Message, Text, Thinking, ToolCall
+from csp_controlplane.scripted_model.choose import Chooser
+from csp_controlplane.scripted_model.settings import ScriptedSettings
+from csp_controlplane.scripted_model.turns import read_turn
+from support.models import BoundSession, ProxyServer, recorded, requests_of
+from support.waiting import wait_until
+
+TOOLS = (
+    "Bash",
+    "Read",
+    "Write",
+    "Edit",
+    "Grep",
+    "Agent",
+    "AskUserQuestion",
+    "TodoWrite",
+)
+_ids = itertools.count()
+
+
+class Conversation:
+    """One turn of a worker, as the CLI would send it to the model."""
+
+    def __init__(self, prompt: str, *tools: str, **fields: Any) -> None:
+        self.chooser = Chooser(ScriptedSettings(slow_seconds=0, stall_seconds=0))
+        self.fields = fields
+        self.tools = [{"name": name, "input_schema": {}} for name in (tools or TOOLS)]
+        self.messages: list[dict[str, Any]] = [{"role": "user", "content": prompt}]
+        self.session = f"session {next(_ids)}"
+
+    def step(self) -> Message:
+        answer = self.chooser.answer(read_turn(self.body(), self.session))
+        assert isinstance(answer, Message)
+        return answer
+
+    def body(self) -> dict[str, Any]:
+        return {"messages": self.messages, "tools": self.tools, **self.fields}
+
+    def give(self, answer: Message, result: str, *, is_error: bool = False) -> None:
+        """What the tool calls of the answer gave."""
+        uses = [
+            {"type": "tool_use", "id": str(next(_ids)), "name": b.name, "input": dict(b.input)}
+            for b in answer.blocks
+            if isinstance(b, ToolCall)
+        ]
+        results = [
+            {
+                "type": "tool_result",
+                "tool_use_id": use["id"],
+                "content": [{"type": "text", "text": result}],
+                "is_error": is_error,
+            }
+            for use in uses
+        ]
+        self.messages += [
+            {"role": "assistant", "content": uses},
+            {"role": "user", "content": results},
+        ]
+
+    def until_the_end(self, result: str) -> list[Message]:
+        """All answers of the turn, every tool giving the same result."""
+        answers = [self.step()]
+        while called(answers[-1]):
+            assert len(answers) < 20
+            self.give(answers[-1], result)
+            answers.append(self.step())
+        return answers
+
+
+def called(answer: Message) -> list[ToolCall]:
+    return [block for block in answer.blocks if isinstance(block, ToolCall)]
+
+
+def said(answer: Message) -> str:
+    return "".join(block.whole() for block in answer.blocks if isinstance(block, Text))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tools", "expected"),
+    [
+        ("list files", ["Bash"], "the real result"),
+        ("Please run `echo hi`", ["Bash"], "the real result"),
+        ("run: make test", ["Bash"], "the real result"),
+        ("create hello.py", ["Write", "Bash"], "the real result"),
+        ("write a file", ["Write", "Bash"], "the real result"),
+        ("write a file notes.md", ["Write", "Read"], "the real result"),
+        ("read notes.md", ["Read"], "the real result"),
+        ("search for bananas", ["Grep"], "the real result"),
+        ("ask me something", ["AskUserQuestion"], "the real result"),
+        ("make a plan", ["TodoWrite"] * 4, "The plan is done"),
+        ("research this with a subagent", ["Agent"], "the real result"),
+        ("run something in the background", ["Bash"], "background"),
+    ],
+)
+def test_tools_are_called_in_order_and_their_result_is_shown(
+    prompt: str, tools: list[str], expected: str
+) -> None:
+    answers = Conversation(prompt).until_the_end("the real result")
+    assert [block.name for answer in answers for block in called(answer)] == tools
+    assert expected in said(answers[-1])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "command"),
+    [
+        ("run: ls -l | wc -l", "ls -l | wc -l"),
+        ("Run the command `git status`, please", "git status"),
+        ("please execute uname", "uname"),
+        ("list files", "ls -la"),
+        ("run in the background: sleep 5", "sleep 5"),
+    ],
+)
+def test_command_is_the_one_that_was_asked_for(prompt: str, command: str) -> None:
+    (call,) = called(Conversation(prompt).step())
+    assert call.input["command"] == command
+
+
+def test_background_work_is_started_in_the_background() -> None:
+    (call,) = called(Conversation("do something in the background").step())
+    assert call.input["run_in_background"] is True
+
+
+def test_file_is_written_into_the_working_directory() -> None:
+    system = "# Environment\n - Primary working directory: /somewhere/else\n"
+    (call,) = called(Conversation("create a/hello.py", system=system).step())
+    assert call.input["file_path"] == "/somewhere/else/a/hello.py"
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd.txt", "/etc/cron.d/x.sh"])
+def test_path_never_leaves_the_working_directory(name: str) -> None:
+    system = "Primary working directory: /work/space\n"
+    (call,) = called(Conversation(f"create the file {name}", system=system).step())
+    path = call.input["file_path"]
+    assert path.startswith("/work/space/")
+    assert ".." not in path
+
+
+def test_edit_changes_a_line_that_is_there() -> None:
+    conversation = Conversation("edit notes.md")
+    first = conversation.step()
+    conversation.give(first, "     1→# Title\n     2→Hello world\n     3→the end\n     4→the end")
+    (call,) = called(conversation.step())
+    assert call.name == "Edit"
+    assert call.input["old_string"] == "Hello world"
+    assert call.input["new_string"] == "Hello again world"
+
+
+def test_edit_of_a_missing_file_writes_it_first() -> None:
+    conversation = Conversation("edit missing.md")
+    first = conversation.step()
+    conversation.give(first, "File does not exist.", is_error=True)
+    second = conversation.step()
+    assert [call.name for call in called(second)] == ["Write"]
+    conversation.give(second, "File created")
+    (call,) = called(conversation.step())
+    assert call.name == "Edit"
+    assert call.input["old_string"] in called(second)[0].input["content"]
+
+
+@pytest.mark.parametrize("prompt", ["list files", "create hello.py", "ask me", "use a subagent"])
+def test_refused_tool_ends_the_turn_politely(prompt: str) -> None:
+    conversation = Conversation(prompt)
+    conversation.give(conversation.step(), "The user said no.", is_error=True)
+    answer = conversation.step()
+    assert not called(answer)
+    assert "did not succeed" in said(answer)
+    assert "The user said no." in said(answer)
+
+
+def test_missing_tool_is_named() -> None:
+    answer = Conversation("list files", "Read").step()
+    assert not called(answer)
+    assert "`Bash`" in said(answer)
+    assert "`Read`" in said(answer)
+
+
+def test_answer_to_a_question_is_reflected() -> None:
+    conversation = Conversation("ask me")
+    conversation.give(conversation.step(), 'answered: "Which colour?"="Green". Go on.')
+    assert "**Green**" in said(conversation.step())
+
+
+def test_plan_uses_tasks_where_there_is_no_todo_list() -> None:
+    conversation = Conversation("make a plan", "TaskCreate", "TaskUpdate")
+    answers = [conversation.step()]
+    numbers = itertools.count(1)
+    while called(answers[-1]):
+        conversation.give(answers[-1], f"Task #{next(numbers)} created")
+        answers.append(conversation.step())
+    names = [call.name for answer in answers for call in called(answer)]
+    assert names == ["TaskCreate"] * 3 + ["TaskUpdate"] * 6
+    assert "The plan is done" in said(answers[-1])
+
+
+def test_deferred_tools_are_looked_up_first() -> None:
+    system = (
+        "The following deferred tools are now available via ToolSearch. Look:\n"
+        "TaskCreate\nTaskUpdate\n\nAnd so on."
+    )
+    (call,) = called(Conversation("make a plan", "ToolSearch", system=system).step())
+    assert call.name == "ToolSearch"
+    assert call.input["query"] == "select:TaskCreate,TaskUpdate"
+
+
+def test_thinking_comes_before_the_answer_if_it_is_on() -> None:
+    on = Conversation("think hard", thinking={"type": "adaptive"}).step()
+    assert isinstance(on.blocks[0], Thinking)
+    off = Conversation("think hard").step()
+    assert not any(isinstance(block, Thinking) for block in off.blocks)
+    assert "switched off" in said(off)
+
+
+def test_first_greeting_explains_what_can_be_tried() -> None:
+    for prompt in ("hello", "Hi!", "help", "what can you do?"):
+        text = said(Conversation(prompt).step())
+        assert "scripted" in text
+        assert "- **list files**" in text
+
+
+def test_anything_else_is_echoed_as_scripted() -> None:
+    text = said(Conversation("where do storks spend the winter").step())
+    assert "where do storks spend the winter" in text
+    assert "scripted model" in text
+
+
+def test_long_answer_has_a_table_and_code_in_several_languages() -> None:
+    text = said(Conversation("write a long answer").step())
+    assert len(text) > 3000
+    assert "|---|" in text
+    assert {"```python", "```typescript", "```sql"} <= set(text.split("\n"))
+
+
+def test_attachments_are_named() -> None:
+    conversation = Conversation("")
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": ""}}
+    conversation.messages = [
+        {"role": "user", "content": [image, {"type": "text", "text": "look at this"}]}
+    ]
+    text = said(conversation.step())
+    assert "image (image/png)" in text
+    assert "look at this" in text
+
+
+def test_background_notification_is_told() -> None:
+    conversation = Conversation("hello")
+    note = (
+        "<system-reminder>\n<task-notification>\n<task-id>b1</task-id>\n<status>completed</status>"
+        "\n<summary>Background command done</summary>\n</task-notification>\n</system-reminder>"
+    )
+    conversation.messages += [
+        {"role": "assistant", "content": "hi"},
+        {"role": "user", "content": [{"type": "text", "text": note}]},
+    ]
+    assert "Background command done" in said(conversation.step())
+
+
+def test_structured_result_satisfies_the_schema_of_the_tool() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"count": {"type": "integer", "minimum": 3}},
+        "required": ["count"],
+    }
+    conversation = Conversation("tell me something")
+    conversation.tools.append({"name": "StructuredOutput", "input_schema": schema})
+    answer = conversation.step()
+    (call,) = called(answer)
+    assert (call.name, dict(call.input)) == ("StructuredOutput", {"count": 3})
+    assert said(answer)
+    conversation.give(answer, "Structured output provided successfully")
+    assert not called(conversation.step())
+
+
+def test_title_request_gets_a_title() -> None:
+    conversation = Conversation("<session>\nfix the broken login page\n</session>\n\nTitle it.")
+    conversation.tools = []
+    schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+    conversation.fields["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+    assert said(conversation.step()) == '{"title":"Fix broken login page"}'
+
+
+def test_title_request_never_plays_a_script() -> None:
+    conversation = Conversation('<session>\nSCRIPT:[{"t":"err"}]:END\n</session>')
+    conversation.tools = []
+    conversation.fields["system"] = "You are naming a coding session. The title is a name."
+    assert said(conversation.step()) == "First conversation"
+
+
+def test_failures_by_name() -> None:
+    conversation = Conversation("error 429 always")
+    for _ in range(3):
+        answer = conversation.chooser.answer(read_turn(conversation.body(), "s"))
+        assert isinstance(answer, Failure)
+        assert answer.status == 429
+    once = Conversation("cut the stream")
+    assert once.step().ending == "cut"
+    assert once.step().ending == "complete"
+    assert Conversation("please stall").step().ending == "stall"
+    assert Conversation("refuse").step().reason() == "refusal"
+
+
+# ---- with the real CLI --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def options(tmp_path: Path, proxy: ProxyServer, session: BoundSession) -> ClaudeAgentOptions:
+    """A bare SDK whose model is the scripted one behind the proxy."""
+    for name in ("workspace", "config"):
+        (tmp_path / name).mkdir()
+
+    async def answer(name: str, given: dict[str, Any], _context: Any) -> Any:
+        if name == "AskUserQuestion":
+            answers = {given["questions"][0]["question"]: "Orange"}
+            return PermissionResultAllow(updated_input={**given, "answers": answers})
+        if "forbidden" in str(given):
+            return PermissionResultDeny(message="A person said no.")
+        return PermissionResultAllow()
+
+    return ClaudeAgentOptions(
+        cwd=tmp_path / "workspace",
+        setting_sources=[],
+        strict_mcp_config=True,
+        verbatim_prompts=True,
+        can_use_tool=answer,
+        tools=list(TOOLS),
+        env={
+            "ANTHROPIC_BASE_URL": proxy.url,
+            "ANTHROPIC_API_KEY": session.handle,
+            "CLAUDE_CONFIG_DIR": str(tmp_path / "config"),
+            "CLAUDE_CODE_MAX_RETRIES": "2",
+            "CLAUDE_CODE_ENABLE_TASKS": "0",
+        },
+    )
+
+
+class Seen:
+    """What one answer consisted of."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.thinking = ""
+        self.tools: list[str] = []
+        self.parents: set[str] = set()
+        self.result: ResultMessage | None = None
+
+
+async def ask(cli: ClaudeSDKClient, prompt: str) -> Seen:
+    seen = Seen()
+    await cli.query(prompt)
+    async for message in cli.receive_response():
+        if isinstance(message, AssistantMessage):
+            for block in message.content:
+                if isinstance(block, TextBlock) and not message.parent_tool_use_id:
+                    seen.text += block.text + "\n"
+                elif isinstance(block, ThinkingBlock):
+                    seen.thinking += block.thinking
+                elif isinstance(block, ToolUseBlock):
+                    seen.tools.append(block.name)
+                    if message.parent_tool_use_id:
+                        seen.parents.add(message.parent_tool_use_id)
+        elif isinstance(message, ResultMessage):
+            seen.result = message
+    return seen
+
+
+async def test_real_cli_plays_the_scenarios(
+    options: ClaudeAgentOptions, session: BoundSession, database_url: str
+) -> None:
+    workspace = Path(str(options.cwd))
+    (workspace / "marker.txt").write_text("content")
+    async with ClaudeSDKClient(options) as cli:
+        listed = await ask(cli, "list files")
+        assert listed.tools == ["Bash"]
+        assert "marker.txt" in listed.text
+
+        written = await ask(cli, "create hello.py")
+        assert written.tools == ["Write", "Bash"]
+        assert (workspace / "hello.py").exists()
+        assert "Hello from the scripted model!" in written.text
+
+        edited = await ask(cli, "edit hello.py")
+        assert edited.tools == ["Read", "Edit"]
+        assert "Hello again" in (workspace / "hello.py").read_text()
+
+        assert "**Orange**" in (await ask(cli, "ask me something")).text
+        assert (await ask(cli, "make a plan")).tools == ["TodoWrite"] * 4
+        assert "does not reason" in (await ask(cli, "think about it")).thinking
+
+        helped = await ask(cli, "research with a subagent")
+        assert helped.tools == ["Agent", "Bash"]
+        assert len(helped.parents) == 1
+        assert "hello.py" in helped.text
+
+        denied = await ask(cli, "run: touch forbidden")
+        assert "A person said no." in denied.text
+
+        recovered = await ask(cli, "error 529")
+        assert recovered.result is not None
+        assert not recovered.result.is_error
+        assert "after the retry" in recovered.text
+
+        again = await ask(cli, "cut the stream")
+        assert "after it" in again.text
+
+    async def all_settled() -> bool:
+        rows = await requests_of(database_url, session.id)
+        return all(row["status"] == "settled" for row in rows)
+
+    await wait_until(all_settled, what="everything settled")
+    rows = await requests_of(database_url, session.id)
+    assert len(rows) > 20
+    assert {row["http_status"] for row in rows} == {200, 529}
+
+
+async def test_real_cli_asks_for_a_title_and_gets_one(
+    options: ClaudeAgentOptions, session: BoundSession, scripted: Any
+) -> None:
+    async with ClaudeSDKClient(options) as cli:
+        await ask(cli, "explain the garbage collector")
+
+    def titles(entries: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for entry in entries:
+            asked = str(entry.get("messages"))
+            if "explain the garbage collector" in asked and "<session>" in asked:
+                yield entry
+
+    async def asked_for_a_title() -> bool:
+        return any(titles(await recorded(scripted.url)))
+
+    await wait_until(asked_for_a_title, what="the CLI asks for a title")
+
+
+async def test_real_cli_shows_the_sentence_of_a_refusal_at_once(
+    options: ClaudeAgentOptions, proxy: ProxyServer
+) -> None:
+    options.env["ANTHROPIC_API_KEY"] = "an-old-handle"
+    async with ClaudeSDKClient(options) as cli:
+        seen = await ask(cli, "hello")
+    assert seen.result is not None
+    assert seen.result.is_error
+    assert seen.result.api_error_status == 401
+    assert "access to the model has ended" in seen.text
+
+
+async def test_real_cli_returns_a_structured_result(options: ClaudeAgentOptions) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "people": {"type": "integer", "minimum": 2}},
+        "required": ["city", "people"],
+    }
+    options.output_format = {"type": "json_schema", "schema": schema}
+    async with ClaudeSDKClient(options) as cli:
+        seen = await ask(cli, "tell me about a city")
+    assert seen.result is not None
+    assert seen.result.structured_output == {"city": "example city", "people": 2}
