@@ -131,7 +131,7 @@ class ToolBook:
             "mcp_server_name": call.mcp_server,
             "input": call.input,
             "evaluated_permission": permission,
-            "evaluation": evaluation,
+            "reason": evaluation,
             "title": title(call),
             "description": description if isinstance(description, str) else None,
             "suggested_rule": call.suggested_rule if permission == "ask" else None,
