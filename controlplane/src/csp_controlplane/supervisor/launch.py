@@ -1,4 +1,4 @@
-"""Runs a program so that it cannot outlive whoever started it. A script, never imported.
+"""Runs a program so that it cannot outlive whoever started it. A script: nothing of ours is imported.
 
 The parent starts `python -I -S launch.py PARENT SIGNAL UID GID PROGRAM ARGUMENTS...`; after the
 preparations this process becomes the program. A shim instead of a hook between fork and exec,
@@ -28,4 +28,5 @@ def main(arguments: list[str]) -> None:
     os.execv(program, arguments[4:])  # noqa: S606 - it becomes the program
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])
