@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -69,3 +71,22 @@ def test_processes_are_found_by_argument_and_by_environment(tmp_path: Path) -> N
         found = {process.pid for process in processes_of(tmp_path)}
         assert found == {by_argument.pid, by_environment.pid}
     assert processes_of(tmp_path) == []
+
+
+async def test_servers_end_with_a_killed_test_run(tmp_path: Path) -> None:
+    program = """
+import sys, time
+from pathlib import Path
+from support.processes import ServerProcess
+ServerProcess([sys.executable, "-c", "import time; time.sleep(60)", sys.argv[1]], log=Path("log"))
+time.sleep(60)
+"""
+    run = subprocess.Popen(
+        [sys.executable, "-c", program, tmp_path],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    await wait_until(lambda: len(processes_of(tmp_path)) == 2, what="the run and its server")
+    run.kill()
+    run.wait()
+    await wait_until(lambda: not processes_of(tmp_path), what="the end of the server")

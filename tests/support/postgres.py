@@ -41,13 +41,12 @@ class PostgresServer:
         # Short, because a unix socket's path is limited to about 100 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="csp-pg-"))
         self._data = self.directory / "data"
-        user = system_user()
-        self._user = user[0] if user else None
+        self._user = system_user()
         self._binaries = _binaries(self.directory, self._user)
         self._names = count(1)
         self._process: ServerProcess | None = None
         if self._user is not None:
-            os.chown(self.directory, self._user, -1)
+            os.chown(self.directory, *self._user)
         self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "utf8",
                   "--locale=C", "--no-sync", "--no-instructions")  # fmt: skip
 
@@ -122,7 +121,8 @@ class PostgresServer:
             [str(self._binaries / program), *map(str, arguments)],
             capture_output=True,
             text=True,
-            user=self._user,
+            user=self._user[0] if self._user else None,
+            group=self._user[1] if self._user else None,
             cwd=self.directory,
             timeout=120,
         )
@@ -131,7 +131,7 @@ class PostgresServer:
         return done.returncode
 
 
-def _binaries(directory: Path, user: int | None) -> Path:
+def _binaries(directory: Path, user: tuple[int, int] | None) -> Path:
     """Where initdb and postgres are; a copy when the other user cannot reach the installation."""
     chosen = os.environ.get("CSP_TEST_POSTGRES_BIN")
     installed = Path(chosen) if chosen else binaries()

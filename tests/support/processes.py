@@ -19,6 +19,7 @@ from typing import Self
 
 import psutil
 
+from csp_controlplane.supervisor.child import LAUNCHER
 from support.waiting import wait_until_sync
 
 
@@ -57,6 +58,13 @@ def processes_of(marker: str | Path) -> list[psutil.Process]:
     return found
 
 
+def _bound_to_this_process(user: tuple[int, int] | None) -> list[str]:
+    """What ends a server when the tests are killed: the product's own launcher."""
+    uid, gid = map(str, user) if user else ("-", "-")
+    death = str(int(signal.SIGKILL))
+    return [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), death, uid, gid]
+
+
 def _mentions(process: psutil.Process, wanted: str) -> bool:
     if any(wanted in argument for argument in process.cmdline()):
         return True
@@ -77,20 +85,20 @@ class ServerProcess:
         *,
         log: Path,
         environment: Mapping[str, str] | None = None,
-        user: int | None = None,
+        user: tuple[int, int] | None = None,
         directory: Path | None = None,
     ) -> None:
+        """`user`: the ids of the user and group to run as, when this is root."""
         self.arguments = [str(argument) for argument in arguments]
         self.log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                self.arguments,
+                [*_bound_to_this_process(user), *self.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,
-                user=user,
                 cwd=directory,
             )
 
