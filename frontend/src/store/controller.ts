@@ -10,6 +10,7 @@ import { type Connection, type Ended, type ServerMessage, SessionSocket } from "
 import type { Session } from "../api/types";
 import { applyEvents, applySession, refold } from "../fold/fold";
 import { applyPreviews, withdrawPreview } from "../fold/previews";
+import { titleOf } from "../fold/title";
 import { emptyView, type View } from "../fold/view";
 import { announce } from "./announce";
 import { app } from "./app";
@@ -261,8 +262,8 @@ export class SessionController {
     this.store.setState({ view, outbox: settled(outbox, view, this.outbox) });
     if (view.deleted) this.onEnded("deleted");
     announce(before, view, this.store.getState().connection.phase === "live");
-    const { title, state, pending } = view;
-    sessions.patch(this.id, { title, state, pending });
+    const { state, pending } = view;
+    sessions.patch(this.id, { title: titleOf(view), state, pending });
   }
 
   // ---- sending -----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 import { ArrowDown } from "lucide-react";
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Virtualizer, type VirtualizerHandle } from "virtua";
+import type { View } from "../../fold/view";
 import { useController, useSession } from "../../store/session";
 import { t } from "../../strings";
 import { Spinner } from "../ui/controls";
@@ -15,6 +16,8 @@ import { onScrollRequest } from "./scrolling";
 const NEAR_TOP = 900;
 const NEAR_END = 64;
 const UNSENT = "unsent:";
+/** Room below the last row, so that it never touches the composer. */
+const END = "end";
 
 export function Conversation() {
   const controller = useController();
@@ -101,6 +104,7 @@ export function Conversation() {
 }
 
 function Entry({ id }: { id: string }) {
+  if (id === END) return <div className={styles.end} />;
   if (id === WORKING) return <WorkingRow />;
   if (id.startsWith(UNSENT)) return <UnsentRow clientId={id.slice(UNSENT.length)} />;
   return <Row id={id} />;
@@ -115,13 +119,14 @@ function useKeys(): readonly string[] {
     const unsent = outbox
       .filter((entry) => entry.events[0]?.type === "user.message")
       .map((entry) => UNSENT + entry.clientId);
-    return [...rows, ...(working ? [WORKING] : []), ...unsent];
+    return [...rows, ...(working ? [WORKING] : []), ...unsent, END];
   }, [rows, outbox, working]);
 }
 
-function startsSoon(view: { rows: readonly string[]; items: Map<string, { kind: string }> }) {
+/** A message is accepted and its turn has not begun. */
+function startsSoon(view: View): boolean {
   const last = view.items.get(view.rows.at(-1) ?? "");
-  return last?.kind === "user";
+  return last?.kind === "user" && view.state !== "completed";
 }
 
 /** True in the one render in which rows were put in front. */

@@ -49,11 +49,16 @@ export function Home() {
   return (
     <div className={styles.page}>
       <div className={styles.top}>
-        {focus ? (
-          <span />
-        ) : (
-          <IconButton icon={PanelLeft} label={t.sidebar.open} onClick={ui.toggleSidebar} />
-        )}
+        <span>
+          {focus ? null : (
+            <IconButton
+              icon={PanelLeft}
+              label={t.sidebar.open}
+              onClick={ui.toggleSidebar}
+              data-opens-sidebar
+            />
+          )}
+        </span>
         <AppMenu />
       </div>
       <ScriptedBanner />
@@ -104,7 +109,7 @@ function Examples({ onChoose }: { onChoose: (text: string) => void }) {
   return (
     <section aria-label={t.home.examplesTitle}>
       <h2 className={styles.examplesTitle}>{t.home.examplesTitle}</h2>
-      <ul>
+      <ul className={styles.examples}>
         {t.home.examples.map(({ title, text }) => (
           <li key={title}>
             <button type="button" className={styles.example} onClick={() => onChoose(text)}>

@@ -2,6 +2,7 @@
 import { FolderOpen, Layers, Maximize2, Minimize2, PanelLeft } from "lucide-react";
 import { useState } from "react";
 import { wordsFor } from "../../api/errors";
+import { titleOf } from "../../fold/title";
 import { useSession } from "../../store/session";
 import { sessions } from "../../store/sessions";
 import { ui, useUi } from "../../store/ui";
@@ -21,7 +22,12 @@ export function Header() {
   return (
     <header className={styles.header}>
       {focus ? null : (
-        <IconButton icon={PanelLeft} label={t.sidebar.open} onClick={ui.toggleSidebar} />
+        <IconButton
+          icon={PanelLeft}
+          label={t.sidebar.open}
+          onClick={ui.toggleSidebar}
+          data-opens-sidebar
+        />
       )}
       <div className={styles.titleBox}>
         <Title />
@@ -64,7 +70,7 @@ function isRunning(status: string): boolean {
 
 function Title() {
   const id = useSession((state) => state.id);
-  const title = useSession((state) => state.view.title) ?? t.app.untitled;
+  const title = useSession((state) => titleOf(state.view)) ?? t.app.untitled;
   const [draft, setDraft] = useState<string | null>(null);
   const save = () => {
     const next = draft?.trim();

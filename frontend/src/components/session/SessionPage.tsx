@@ -1,5 +1,6 @@
 /** One session: owns its controller for as long as it is shown. */
 import { useEffect, useState } from "react";
+import { titleOf } from "../../fold/title";
 import { navigate } from "../../lib/router";
 import { SessionController } from "../../store/controller";
 import { SessionContext, useController, useSession } from "../../store/session";
@@ -76,7 +77,7 @@ function Loaded() {
 function Ready() {
   const panel = useUi((state) => state.panel);
   const focus = useUi((state) => state.focus);
-  const title = useSession((state) => state.view.title);
+  const title = useSession((state) => titleOf(state.view));
   const waiting = useSession((state) => state.view.pending.length > 0);
   const empty = useSession((state) => state.view.rows.length + state.outbox.length === 0);
   useSessionShortcuts();
