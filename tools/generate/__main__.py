@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from generate import api, errors, lock, metrics, proto, settings
+from generate import api, cli, errors, lock, metrics, proto, settings
 
 GENERATORS: list[Callable[[], None]] = [
     proto.main,
@@ -13,6 +13,7 @@ GENERATORS: list[Callable[[], None]] = [
     errors.main,
     metrics.main,
     api.main,
+    cli.main,
 ]
 
 if sys.argv[1:] == ["lock"]:
