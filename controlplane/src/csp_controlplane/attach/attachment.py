@@ -33,7 +33,7 @@ from csp_proto.worker_pb2_grpc import WorkerStub
 
 log = structlog.get_logger(__name__)
 
-EndKind = Literal["lost", "unbound", "fenced", "invalid", "released", "ended"]
+EndKind = Literal["lost", "silent", "unbound", "fenced", "invalid", "released", "ended"]
 _KINDS: dict[int, PreviewKind] = {pb.Preview.START: "start", pb.Preview.DELTA: "delta"}
 MAX_WAITING_BATCHES = 64
 RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
@@ -61,6 +61,7 @@ class Attachment:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._writer = False
         self._end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+        self._greeted = asyncio.Event()
         self.attached = asyncio.Event()
 
     def release(self) -> None:
@@ -74,13 +75,10 @@ class Attachment:
         async with self._core.channel(binding.endpoint) as channel:
             call = WorkerStub(channel).Attach(metadata=metadata)
             try:
-                hello = pb.AttachHello(gateway_id=self._core.holder, can_write=True)
-                await call.write(pb.GatewayFrame(hello=hello))
+                spawn(self._tasks, self._guard(self._greet(call)), f"attach-greet-{session}")
                 spawn(self._tasks, self._guard(self._read(call)), f"attach-read-{session}")
                 spawn(self._tasks, self._guard(self._commit(call)), f"attach-commit-{session}")
                 return await self._end
-            except grpc.aio.AioRpcError as error:
-                return _end_of(error)
             finally:
                 self._hub.unlisten(self._on_events)
                 call.cancel()
@@ -91,6 +89,17 @@ class Attachment:
     def _finish(self, end: End) -> None:
         if not self._end.done():
             self._end.set_result(end)
+
+    async def _greet(self, call: Any) -> None:
+        """A frozen process still takes connections: one that does not answer counts as gone."""
+        hello = pb.AttachHello(gateway_id=self._core.holder, can_write=True)
+        silence = self._core.settings.worker_silence
+        try:
+            async with asyncio.timeout(silence):
+                await call.write(pb.GatewayFrame(hello=hello))
+                await self._greeted.wait()
+        except TimeoutError:
+            self._finish(End("silent", f"the worker did not answer within {silence:g} s"))
 
     async def _guard(self, work: Any) -> None:
         try:
@@ -123,6 +132,7 @@ class Attachment:
                 case "role":
                     self._set_role(frame.role)
                 case "hello":
+                    self._greeted.set()
                     await self._start_delivery(call, frame.hello)
                 case "ending":
                     self._finish(End("ended", frame.ending.message or frame.ending.reason))

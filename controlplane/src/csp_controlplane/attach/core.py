@@ -25,6 +25,8 @@ CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     # A frozen worker does not answer pings: its stream fails instead of hanging.
     ("grpc.keepalive_time_ms", 5_000),
     ("grpc.keepalive_timeout_ms", 5_000),
+    # What decides when an answer to a ping is overdue; a minute unless it is set.
+    ("grpc.http2.ping_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.use_local_subchannel_pool", 1),

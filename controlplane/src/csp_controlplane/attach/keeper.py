@@ -128,7 +128,7 @@ class Keeper:
     async def _settle(self, binding: Binding, end: End) -> None:
         """What an attachment's end means for the binding."""
         hub = self._hub
-        log.info("attachment_ended", session_id=hub.session, kind=end.kind, message=end.message)
+        log.info("attachment_ended", session_id=hub.session, kind=end.kind, reason=end.message)
         if end.kind == "released":
             return
         current = await sessions.live_binding(self._core.db, hub.tenant, hub.session)
