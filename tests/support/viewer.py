@@ -1,0 +1,333 @@
+"""One client of one session over the WebSocket, as strict as a client can be.
+
+It keeps everything that it was shown, over all of its connections, and checks each message against
+what came before: facts without a gap, a repetition or a step back; text in its place; a fact that
+begins with the text that announced it. `agrees_with` compares what was shown with the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Self, TypeVar
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from support.waiting import wait_until
+
+Event = dict[str, Any]
+T = TypeVar("T")
+
+_DEADLINE = 30.0
+_TRY_AGAIN_S = 0.1
+
+
+def text_message(text: str) -> Event:
+    return {"type": "user.message", "content": [{"type": "text", "text": text}]}
+
+
+class Viewer:
+    """Open it with `connect`, or use it as a context manager."""
+
+    def __init__(self, url: str, session_id: str, headers: Mapping[str, str]) -> None:
+        self.url = url
+        self.session_id = session_id
+        self.headers = dict(headers)
+        self.seq = 0
+        self.facts: list[Event] = []
+        self.open: dict[str, bytes] = {}
+        """Text that is still being written, by event."""
+        self.ended_previews: dict[str, bytes] = {}
+        """What had been shown of them when they were withdrawn or their turn ended."""
+        self.acks: dict[str, list[Event]] = {}
+        self.errors: list[Event] = []
+        self.hello: Event = {}
+        self.closed: tuple[int, str] | None = None
+        """Code and reason of the last connection's end; None while it is open."""
+        self._socket: ClientConnection | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._changed = asyncio.Condition()
+        self._problem: BaseException | None = None
+        self._caught_up = False
+
+    # ---- the connection
+
+    async def connect(self, *, after: int | None = None, deadline: float = _DEADLINE) -> Self:
+        """Connects with what it has, as often as it takes; returns when it has caught up."""
+        await self._drop()
+        await wait_until(
+            lambda: self._connect_once(after), deadline, f"{self.url} letting us in", _TRY_AGAIN_S
+        )
+        return self
+
+    async def _connect_once(self, after: int | None) -> bool:
+        try:
+            socket = await connect(
+                self._address(after), additional_headers=self.headers, proxy=None, max_size=None,
+                open_timeout=10, ping_interval=None,
+            )  # fmt: skip
+        except (OSError, InvalidHandshake, TimeoutError):
+            return False
+        self._socket, self.closed, self._caught_up = socket, None, False
+        self._reader = asyncio.create_task(self._read(socket), name="viewer")
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._caught_up or self.closed is not None)
+        self._raise_problem()
+        # Refused for good is an answer; a gateway that cannot yet serve is not.
+        return self._caught_up or (self.closed is not None and self.closed[0] in range(4400, 4500))
+
+    def _address(self, after: int | None) -> str:
+        query = f"after={self.seq if after is None else after}"
+        for event_id, text in self.open.items():
+            query += f"&preview={event_id}:{len(text)}"
+        base = self.url.replace("http://", "ws://", 1)
+        return f"{base}/api/v1/sessions/{self.session_id}/ws?{query}"
+
+    async def gone(self, deadline: float = _DEADLINE) -> tuple[int, str]:
+        """Waits for the connection's end; its code and reason."""
+        await self.until(lambda: self.closed is not None, "the connection having ended", deadline)
+        assert self.closed is not None
+        return self.closed
+
+    async def close(self) -> None:
+        await self._drop()
+        self._raise_problem()
+
+    async def _drop(self) -> None:
+        if self._socket is not None:
+            with suppress(ConnectionClosed, TimeoutError):
+                async with asyncio.timeout(5):
+                    await self._socket.close()
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        return await self.connect()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._drop()
+
+    # ---- what it says
+
+    async def post(self, *events: Event, client_id: str | None = None) -> str:
+        """Sends events without waiting; the client id under which they are acknowledged."""
+        client_id = client_id or f"viewer-{secrets.token_hex(8)}"
+        body = {"type": "send", "client_id": client_id, "events": list(events)}
+        assert self._socket is not None
+        await self._socket.send(json.dumps(body))
+        return client_id
+
+    async def raw(self, message: str | bytes) -> None:
+        """Sends anything."""
+        assert self._socket is not None
+        await self._socket.send(message)
+
+    async def send(self, *events: Event, client_id: str | None = None) -> Event:
+        """Sends events and waits for the acknowledgement; the first of them as it was logged."""
+        sent = await self.post(*events, client_id=client_id)
+        return (await self.ack(sent))[0]
+
+    async def say(self, text: str, client_id: str | None = None) -> Event:
+        return await self.send(text_message(text), client_id=client_id)
+
+    async def ack(self, client_id: str, deadline: float = _DEADLINE) -> list[Event]:
+        """The acknowledgement of a sending. A refusal fails at once."""
+
+        def answered() -> list[Event] | None:
+            for error in self.errors:
+                assert error.get("client_id") != client_id, error
+            return self.acks.get(client_id)
+
+        return await self.until(answered, f"the acknowledgement of {client_id}", deadline)
+
+    async def refusal(self, client_id: str, deadline: float = _DEADLINE) -> Event:
+        """The error that answers a sending."""
+
+        def answered() -> Event | None:
+            assert client_id not in self.acks, self.acks[client_id]
+            return next((e["error"] for e in self.errors if e.get("client_id") == client_id), None)
+
+        return await self.until(answered, f"the refusal of {client_id}", deadline)
+
+    async def answer(self, tool_use: Event, result: str = "allow", **fields: Any) -> Event:
+        """Allows or denies a tool use."""
+        confirmation = {"type": "user.tool_confirmation", "tool_use_id": tool_use["id"]}
+        return await self.send({**confirmation, "result": result, **fields})
+
+    # ---- what it waits for
+
+    async def until(
+        self, seen: Callable[[], T | None], what: str, deadline: float = _DEADLINE
+    ) -> T:
+        """The first truthy value of `seen`, looked at after every message."""
+        try:
+            async with asyncio.timeout(deadline), self._changed:
+                while True:
+                    self._raise_problem()
+                    if value := seen():
+                        return value
+                    await self._changed.wait()
+        except TimeoutError:
+            raise AssertionError(
+                f"{what} was not shown within {deadline:g} s; shown: {self.types()}, "
+                f"open: { {i: len(t) for i, t in self.open.items()} }, closed: {self.closed}, "
+                f"errors: {self.errors}"
+            ) from None
+
+    async def fact(
+        self, type_: str, *, after: int = 0, deadline: float = _DEADLINE, **fields: Any
+    ) -> Event:
+        """The first fact of this type beyond seq `after` with these fields."""
+
+        def found() -> Event | None:
+            for event in self.facts[after:]:
+                if event["type"] == type_ and fields.items() <= event.items():
+                    return event
+            return None
+
+        return await self.until(found, f"{type_} with {fields} beyond {after}", deadline)
+
+    async def turn_end(self, message: Event, deadline: float = _DEADLINE) -> Event:
+        """The end of the turn that a message began."""
+
+        def found() -> Event | None:
+            for event in self.facts:
+                if event["type"] == "span.turn_end" and message["id"] in event["message_ids"]:
+                    return event
+            return None
+
+        return await self.until(found, f"the end of the turn of {message['id']}", deadline)
+
+    async def turn(self, text: str, deadline: float = _DEADLINE) -> Event:
+        """Says something and waits for the end of the turn."""
+        return await self.turn_end(await self.say(text), deadline)
+
+    async def partial(self, length: int, deadline: float = _DEADLINE) -> str:
+        """The id of an event of whose text at least `length` bytes have been shown."""
+
+        def found() -> str | None:
+            return next((i for i, text in self.open.items() if len(text) >= length), None)
+
+        return await self.until(found, f"{length} bytes of a text", deadline)
+
+    # ---- what it was shown
+
+    def types(self) -> list[str]:
+        return [event["type"] for event in self.facts]
+
+    def of(self, *types: str) -> list[Event]:
+        """Facts of these types, in order."""
+        return [event for event in self.facts if event["type"] in types]
+
+    def text(self) -> str:
+        """All that the agent said."""
+        return "".join(_text(event) for event in self.of("agent.message"))
+
+    def sentences(self) -> list[str]:
+        """Notices and errors: what a person reads about what happened."""
+        return [
+            event["message"] if event["type"] == "session.notice" else event["error"]["message"]
+            for event in self.of("session.notice", "session.error")
+        ]
+
+    def agrees_with(self, log: list[Event]) -> None:
+        """Raises AssertionError unless the log holds exactly what was shown, in this order."""
+        self._raise_problem()
+        assert [event["seq"] for event in log] == list(range(1, len(log) + 1))
+        shown = [{"seq": seq, **event} for seq, event in enumerate(self.facts, start=1)]
+        assert shown == log[: len(shown)]
+        assert len(shown) == len(log), f"not shown: {[e['type'] for e in log[len(shown) :]]}"
+        ids = [event["id"] for event in log]
+        assert len(set(ids)) == len(ids)
+        for acknowledged in self.acks.values():
+            for event in acknowledged:
+                stored = log[event["seq"] - 1]
+                assert (stored["id"], stored["type"]) == (event["id"], event["type"])
+
+    # ---- what comes in
+
+    async def _read(self, socket: ClientConnection) -> None:
+        try:
+            async for message in socket:
+                self._take(json.loads(message))
+                async with self._changed:
+                    self._changed.notify_all()
+        except ConnectionClosed:
+            pass
+        except (AssertionError, KeyError, ValueError) as error:
+            self._problem = error
+        finally:
+            self.closed = (socket.close_code or 1006, socket.close_reason or "")
+            async with self._changed:
+                self._changed.notify_all()
+
+    def _take(self, message: Event) -> None:
+        match message["type"]:
+            case "hello":
+                self.hello = message
+            case "events":
+                self._facts(message["first_seq"], message["events"])
+            case "previews":
+                for event in message["events"]:
+                    self._preview(event)
+            case "preview_withdrawn":
+                self._withdraw(message["event_id"])
+            case "caught_up":
+                assert message["seq"] == self.seq, f"caught up at {message['seq']}, not {self.seq}"
+                self._caught_up = True
+            case "ack":
+                known = self.acks.setdefault(message["client_id"], message["data"])
+                assert known == message["data"], f"acknowledged as {known} and {message['data']}"
+            case "error":
+                self.errors.append(message)
+            case "pong":
+                pass
+            case other:
+                raise AssertionError(f"unknown message {other!r}")
+
+    def _facts(self, first_seq: int, events: list[Event]) -> None:
+        assert first_seq == self.seq + 1, f"seq {first_seq} after {self.seq}"
+        for event in events:
+            self.seq += 1
+            self.facts.append(event)
+            announced = self.open.pop(event["id"], None)
+            if announced is not None:
+                whole = _text(event).encode()
+                assert whole.startswith(announced), f"{event['id']} is not what was announced"
+            if event["type"] == "span.turn_end":
+                # Its turn has no more text; a gateway that showed some also withdraws it.
+                for event_id in tuple(self.open):
+                    self._withdraw(event_id)
+
+    def _withdraw(self, event_id: str) -> None:
+        if event_id in self.open:
+            self.ended_previews[event_id] = self.open.pop(event_id)
+
+    def _preview(self, event: Event) -> None:
+        if event["type"] == "event_start":
+            self.open.setdefault(event["event"]["id"], b"")
+            return
+        assert event["type"] == "event_delta", event
+        event_id, content = event["event_id"], event["delta"]["content"]
+        assert event_id in self.open, f"text of {event_id}, which nothing announced"
+        text = str(content.get("text") or content.get("thinking") or "").encode()
+        have, offset = self.open[event_id], event["offset"]
+        assert offset <= len(have), f"{event_id}: offset {offset} after {len(have)} bytes"
+        again = have[offset : offset + len(text)]
+        assert text.startswith(again), f"{event_id}: {text!r} in place of {again!r}"
+        self.open[event_id] = have + text[len(again) :]
+
+    def _raise_problem(self) -> None:
+        if self._problem is not None:
+            raise AssertionError(f"the gateway broke the protocol: {self._problem}")
+
+
+def _text(event: Event) -> str:
+    if event["type"] == "agent.thinking":
+        return str(event["thinking"])
+    return "".join(block["text"] for block in event.get("content", ()) if "text" in block)
