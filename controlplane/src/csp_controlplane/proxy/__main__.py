@@ -18,10 +18,9 @@ from redis.asyncio import Redis
 
 from csp_controlplane.logging_setup import configure_logging
 from csp_controlplane.proxy.app import Proxy
-from csp_controlplane.proxy.ledger import AWAY
 from csp_controlplane.proxy.settings import ProxySettings
 from csp_controlplane.settings import DatabaseSettings, RedisSettings
-from csp_controlplane.store.database import Database
+from csp_controlplane.store.database import DATABASE_AWAY, Database
 
 log = structlog.get_logger(__name__)
 
@@ -112,7 +111,7 @@ async def _connect(database: DatabaseSettings) -> Database | None:
                 max_size=database.max_connections,
                 application="csp-proxy",
             )
-        except AWAY as error:
+        except DATABASE_AWAY as error:
             if loop.time() > deadline:
                 log.error(
                     "the database does not answer: check CSP_DATABASE_URL and that PostgreSQL runs",

@@ -17,8 +17,9 @@ from datetime import UTC, datetime
 import structlog
 
 from csp_controlplane.proxy import refusals
-from csp_controlplane.proxy.ledger import AWAY, Ledger, Payer, Reservation
+from csp_controlplane.proxy.ledger import Ledger, Payer, Reservation
 from csp_controlplane.proxy.settings import ProxySettings
+from csp_controlplane.store.database import DATABASE_AWAY
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +72,7 @@ class Accounts:
             try:
                 async with asyncio.timeout(self._settings.database_seconds):
                     payer = await self._ledger.reserve(handle, identifier, model, maximum_microusd)
-            except AWAY as error:
+            except DATABASE_AWAY as error:
                 self._gone(error)
             else:
                 self._back()
@@ -89,7 +90,7 @@ class Accounts:
             try:
                 async with asyncio.timeout(self._settings.database_seconds):
                     live = await self._ledger.is_live(handle)
-            except AWAY as error:
+            except DATABASE_AWAY as error:
                 self._gone(error)
             else:
                 self._back()

@@ -11,20 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import asyncpg
-
 from csp_controlplane.proxy.usage import Usage
 from csp_controlplane.store.database import Database
-
-AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
-"""What says that PostgreSQL cannot be used now, as opposed to that a statement is wrong."""
 
 _RESERVE = """
 insert into model_requests (id, tenant, session_id, user_id, epoch, model, reserved_microusd)
@@ -107,7 +95,7 @@ class Totals:
 
 
 class Ledger:
-    """The statements. Every method raises one of AWAY when PostgreSQL is away."""
+    """The statements. Every method raises one of DATABASE_AWAY when PostgreSQL is away."""
 
     def __init__(self, db: Database) -> None:
         self.db = db

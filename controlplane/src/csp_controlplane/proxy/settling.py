@@ -17,8 +17,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from csp_controlplane.domain.events import EventFactory
-from csp_controlplane.proxy.ledger import AWAY, Ledger, Settlement, Totals
+from csp_controlplane.proxy.ledger import Ledger, Settlement, Totals
 from csp_controlplane.proxy.metrics import ProxyMetrics
+from csp_controlplane.store.database import DATABASE_AWAY
 from csp_controlplane.store.log import append_control
 
 log = structlog.get_logger(__name__)
@@ -111,7 +112,7 @@ class Settler:
             totals = await self._ledger.settle(*key, group)
             self._forget(group)
             await self._usage.append(*key, totals)
-        except AWAY as error:
+        except DATABASE_AWAY as error:
             log.debug("costs_wait_for_the_database", requests=len(self._waiting), error=str(error))
             return False
         except asyncpg.PostgresError as error:

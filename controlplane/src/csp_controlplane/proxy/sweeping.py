@@ -7,9 +7,10 @@ from collections import defaultdict
 
 import structlog
 
-from csp_controlplane.proxy.ledger import AWAY, Ledger
+from csp_controlplane.proxy.ledger import Ledger
 from csp_controlplane.proxy.metrics import ProxyMetrics
 from csp_controlplane.proxy.settling import SessionUsage
+from csp_controlplane.store.database import DATABASE_AWAY
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +33,7 @@ class Sweeper:
         while True:
             try:
                 await self.sweep()
-            except AWAY as error:
+            except DATABASE_AWAY as error:
                 log.debug("sweep_waits_for_the_database", error=str(error))
             await asyncio.sleep(pause_s)
 
