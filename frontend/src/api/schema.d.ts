@@ -625,29 +625,15 @@ export interface components {
             readonly name: string;
             /** Description */
             readonly description: string | null;
-            /**
-             * Model
-             * @example {
-             *       "id": "claude-sonnet-5-5"
-             *     }
-             */
-            readonly model: {
-                readonly [key: string]: unknown;
-            };
+            readonly model: components["schemas"]["ModelConfig"];
             /** System */
             readonly system: string | null;
             /** Tools */
-            readonly tools: readonly {
-                readonly [key: string]: unknown;
-            }[];
+            readonly tools: readonly (components["schemas"]["AgentToolset"] | components["schemas"]["McpToolset"])[];
             /** Mcp Servers */
-            readonly mcp_servers: readonly {
-                readonly [key: string]: unknown;
-            }[];
+            readonly mcp_servers: readonly components["schemas"]["UrlMcpServer-Output"][];
             /** Skills */
-            readonly skills: readonly {
-                readonly [key: string]: unknown;
-            }[];
+            readonly skills: readonly components["schemas"]["Skill"][];
             /** Multiagent */
             readonly multiagent?: null;
             /**
@@ -656,16 +642,16 @@ export interface components {
              *     }
              */
             readonly execution_identity: components["schemas"]["ServiceAccount"];
-            /** Metadata */
-            readonly metadata: {
-                readonly [key: string]: string;
-            };
             /**
              * Options
-             * @description Ours: see AgentOptions.
+             * @description Ours: the fields of AgentOptions that are set.
              */
             readonly options: {
                 readonly [key: string]: unknown;
+            };
+            /** Metadata */
+            readonly metadata: {
+                readonly [key: string]: string;
             };
             /**
              * Owner
@@ -732,7 +718,7 @@ export interface components {
              */
             readonly tools?: readonly (components["schemas"]["AgentToolset"] | components["schemas"]["McpToolset"])[] | null;
             /** Mcp Servers */
-            readonly mcp_servers?: readonly components["schemas"]["UrlMcpServer"][] | null;
+            readonly mcp_servers?: readonly components["schemas"]["UrlMcpServer-Input"][] | null;
             /** Skills */
             readonly skills?: readonly components["schemas"]["Skill"][] | null;
             readonly execution_identity?: components["schemas"]["ServiceAccount"] | null;
@@ -853,6 +839,55 @@ export interface components {
             readonly limits?: components["schemas"]["Limits"];
         };
         /**
+         * AgentParts
+         * @description What an agent consists of, with every default written out.
+         */
+        readonly AgentParts: {
+            /**
+             * Type
+             * @default agent
+             * @constant
+             */
+            readonly type: "agent";
+            /**
+             * Id
+             * @example agent_01K7Z0
+             */
+            readonly id: string;
+            /** Version */
+            readonly version: number;
+            /** Name */
+            readonly name: string;
+            /** Description */
+            readonly description: string | null;
+            readonly model: components["schemas"]["ModelConfig"];
+            /** System */
+            readonly system: string | null;
+            /** Tools */
+            readonly tools: readonly (components["schemas"]["AgentToolset"] | components["schemas"]["McpToolset"])[];
+            /** Mcp Servers */
+            readonly mcp_servers: readonly components["schemas"]["UrlMcpServer-Output"][];
+            /** Skills */
+            readonly skills: readonly components["schemas"]["Skill"][];
+            /** Multiagent */
+            readonly multiagent?: null;
+            /**
+             * @default {
+             *       "type": "service_account"
+             *     }
+             */
+            readonly execution_identity: components["schemas"]["ServiceAccount"];
+            /**
+             * Options
+             * @description Ours: the fields of AgentOptions that are set.
+             */
+            readonly options: {
+                readonly [key: string]: unknown;
+            };
+        } & {
+            readonly [key: string]: unknown;
+        };
+        /**
          * AgentRef
          * @description An agent, in its newest version unless one is named.
          */
@@ -904,7 +939,7 @@ export interface components {
              */
             readonly tools?: readonly (components["schemas"]["AgentToolset"] | components["schemas"]["McpToolset"])[] | null;
             /** Mcp Servers */
-            readonly mcp_servers?: readonly components["schemas"]["UrlMcpServer"][] | null;
+            readonly mcp_servers?: readonly components["schemas"]["UrlMcpServer-Input"][] | null;
             /** Skills */
             readonly skills?: readonly components["schemas"]["Skill"][] | null;
             readonly execution_identity?: components["schemas"]["ServiceAccount"] | null;
@@ -947,7 +982,7 @@ export interface components {
             /** Tools */
             readonly tools?: readonly (components["schemas"]["AgentToolset"] | components["schemas"]["McpToolset"])[] | null;
             /** Mcp Servers */
-            readonly mcp_servers?: readonly components["schemas"]["UrlMcpServer"][] | null;
+            readonly mcp_servers?: readonly components["schemas"]["UrlMcpServer-Input"][] | null;
             /** Skills */
             readonly skills?: readonly components["schemas"]["Skill"][] | null;
             /** @description Ours: replaces the fields it names. */
@@ -995,6 +1030,18 @@ export interface components {
              * @description Absent: until it is revoked.
              */
             readonly expires_at?: string | null;
+        };
+        /** Base64Source */
+        readonly Base64Source: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            readonly type: "base64";
+            /** Media Type */
+            readonly media_type: string;
+            /** Data */
+            readonly data: string;
         };
         /**
          * CacheCreation
@@ -1057,6 +1104,20 @@ export interface components {
              * @example session_deleted
              */
             readonly type: string;
+        };
+        /** DocumentBlock */
+        readonly DocumentBlock: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            readonly type: "document";
+            /** Source */
+            readonly source: components["schemas"]["Base64Source"] | components["schemas"]["FileSource"] | components["schemas"]["PlainTextSource"];
+            /** Title */
+            readonly title?: string | null;
+            /** Context */
+            readonly context?: string | null;
         };
         /**
          * EffortLevel
@@ -1203,6 +1264,19 @@ export interface components {
             readonly scope?: null;
         };
         /**
+         * FileSource
+         * @description A file uploaded with POST /files.
+         */
+        readonly FileSource: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            readonly type: "file";
+            /** File Id */
+            readonly file_id: string;
+        };
+        /**
          * Health
          * @description The worst of its checks.
          */
@@ -1216,6 +1290,16 @@ export interface components {
             readonly checks: {
                 readonly [key: string]: components["schemas"]["Check"];
             };
+        };
+        /** ImageBlock */
+        readonly ImageBlock: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            readonly type: "image";
+            /** Source */
+            readonly source: components["schemas"]["Base64Source"] | components["schemas"]["FileSource"];
         };
         /**
          * Limits
@@ -1522,6 +1606,22 @@ export interface components {
              */
             readonly type: "always_allow" | "always_ask" | "auto";
         };
+        /** PlainTextSource */
+        readonly PlainTextSource: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            readonly type: "text";
+            /**
+             * Media Type
+             * @default text/plain
+             * @constant
+             */
+            readonly media_type: "text/plain";
+            /** Data */
+            readonly data: string;
+        };
         /**
          * QueuedMessage
          * @description A message that waits for the running turn to end.
@@ -1531,6 +1631,16 @@ export interface components {
             readonly id: string;
             /** Client Id */
             readonly client_id?: string | null;
+            /**
+             * Seq
+             * @description Absent in lists.
+             */
+            readonly seq?: number | null;
+            /**
+             * Content
+             * @description Absent in lists.
+             */
+            readonly content?: readonly (components["schemas"]["TextBlock"] | components["schemas"]["ImageBlock"] | components["schemas"]["DocumentBlock"])[] | null;
         } & {
             readonly [key: string]: unknown;
         };
@@ -1581,13 +1691,8 @@ export interface components {
              * @example sesn_01K7Z0
              */
             readonly id: string;
-            /**
-             * Agent
-             * @description The agent as it was when the session began.
-             */
-            readonly agent: {
-                readonly [key: string]: unknown;
-            };
+            /** @description The agent as it was when the session began. */
+            readonly agent: components["schemas"]["AgentParts"];
             /** Environment Id */
             readonly environment_id: string;
             /** Title */
@@ -1710,11 +1815,9 @@ export interface components {
             };
             /**
              * Initial Events
-             * @description Messages to begin with: user.message events.
+             * @description Messages to begin with.
              */
-            readonly initial_events?: readonly {
-                readonly [key: string]: unknown;
-            }[] | null;
+            readonly initial_events?: readonly components["schemas"]["UserMessage"][] | null;
             /**
              * Model
              * @description Ours: replaces the agent's model.
@@ -1819,6 +1922,16 @@ export interface components {
             /** Name */
             readonly name: string;
         };
+        /** TextBlock */
+        readonly TextBlock: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            readonly type: "text";
+            /** Text */
+            readonly text: string;
+        };
         /**
          * Thinking
          * @description Extended thinking: adaptive, a fixed budget of tokens, or off.
@@ -1873,7 +1986,22 @@ export interface components {
          * UrlMcpServer
          * @description An MCP server that is reached by HTTP.
          */
-        readonly UrlMcpServer: {
+        readonly "UrlMcpServer-Input": {
+            /**
+             * Type
+             * @constant
+             */
+            readonly type: "url";
+            /** Name */
+            readonly name: string;
+            /** Url */
+            readonly url: string;
+        };
+        /**
+         * UrlMcpServer
+         * @description An MCP server that is reached by HTTP.
+         */
+        readonly "UrlMcpServer-Output": {
             /**
              * Type
              * @constant
@@ -1916,6 +2044,24 @@ export interface components {
             readonly role: "member" | "admin";
         };
         /**
+         * UserMessage
+         * @description A message for the agent.
+         */
+        readonly UserMessage: {
+            /**
+             * Client Id
+             * @description Sent twice, it is one event.
+             */
+            readonly client_id?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            readonly type: "user.message";
+            /** Content */
+            readonly content: readonly (components["schemas"]["TextBlock"] | components["schemas"]["ImageBlock"] | components["schemas"]["DocumentBlock"])[];
+        };
+        /**
          * WorkspaceFile
          * @description One entry of a directory.
          */
@@ -1952,38 +2098,6 @@ export interface components {
             readonly truncated: boolean;
             /** Files */
             readonly files: readonly components["schemas"]["WorkspaceFile"][];
-        };
-        /** Base64Source */
-        readonly Base64Source: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            readonly type: "base64";
-            /** Media Type */
-            readonly media_type: string;
-            /** Data */
-            readonly data: string;
-        };
-        /** DocumentBlock */
-        readonly DocumentBlock: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            readonly type: "document";
-            /** Source */
-            readonly source: components["schemas"]["Base64Source"] | components["schemas"]["FileSource"] | components["schemas"]["PlainTextSource"];
-            /**
-             * Title
-             * @default null
-             */
-            readonly title: string | null;
-            /**
-             * Context
-             * @default null
-             */
-            readonly context: string | null;
         };
         /**
          * ErrorAnswer
@@ -2023,45 +2137,6 @@ export interface components {
             readonly [key: string]: unknown;
         };
         /**
-         * FileSource
-         * @description A file uploaded with POST /files.
-         */
-        readonly FileSource: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            readonly type: "file";
-            /** File Id */
-            readonly file_id: string;
-        };
-        /** ImageBlock */
-        readonly ImageBlock: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            readonly type: "image";
-            /** Source */
-            readonly source: components["schemas"]["Base64Source"] | components["schemas"]["FileSource"];
-        };
-        /** PlainTextSource */
-        readonly PlainTextSource: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            readonly type: "text";
-            /**
-             * Media Type
-             * @default text/plain
-             * @constant
-             */
-            readonly media_type: "text/plain";
-            /** Data */
-            readonly data: string;
-        };
-        /**
          * SendEvents
          * @description What `POST /events` takes. A WebSocket `send` has the same events.
          * @example {
@@ -2082,16 +2157,6 @@ export interface components {
             /** Events */
             readonly events: readonly (components["schemas"]["UserMessage"] | components["schemas"]["UserMessageUpdate"] | components["schemas"]["UserMessageCancel"] | components["schemas"]["UserInterrupt"] | components["schemas"]["UserToolConfirmation"])[];
         };
-        /** TextBlock */
-        readonly TextBlock: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            readonly type: "text";
-            /** Text */
-            readonly text: string;
-        };
         /**
          * UserInterrupt
          * @description Stops the running turn. Without one it does nothing.
@@ -2108,25 +2173,6 @@ export interface components {
              * @enum {string}
              */
             readonly type: "user.interrupt";
-        };
-        /**
-         * UserMessage
-         * @description A message for the agent.
-         */
-        readonly UserMessage: {
-            /**
-             * Client Id
-             * @description Sent twice, it is one event.
-             * @default null
-             */
-            readonly client_id: string | null;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            readonly type: "user.message";
-            /** Content */
-            readonly content: readonly (components["schemas"]["TextBlock"] | components["schemas"]["ImageBlock"] | components["schemas"]["DocumentBlock"])[];
         };
         /**
          * UserMessageCancel

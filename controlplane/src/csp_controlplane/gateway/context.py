@@ -56,9 +56,20 @@ class RequestContext:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id, traceparent=traceparent)
         if scope["type"] == "websocket":
-            await self._app(scope, receive, send)
+            await self._socket(scope, receive, send)
             return
         await self._request(scope, receive, send, request_id)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            log.info(
+                "socket",
+                path=scope["path"],
+                duration_ms=round((time.perf_counter() - started) * 1000, 2),
+            )
 
     async def _request(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         started = time.perf_counter()

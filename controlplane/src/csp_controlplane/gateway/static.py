@@ -31,7 +31,7 @@ def static_router(directory: Path | None) -> APIRouter:
     files = _files(directory)
     index = files.get("index.html")
 
-    @router.get("/{path:path}")
+    @router.api_route("/{path:path}", methods=["GET", "HEAD"])
     async def page(request: Request, path: str) -> Response:
         if path in files and path != "index.html":
             file = files[path]

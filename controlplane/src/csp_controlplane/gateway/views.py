@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from csp_controlplane.domain.records import SessionRecord
 from csp_controlplane.domain.vocabulary import State
-from csp_controlplane.gateway.schemas.agents import AgentAnswer, AgentDefinition
+from csp_controlplane.gateway.schemas.agents import AgentAnswer, AgentDefinition, AgentParts
 from csp_controlplane.gateway.schemas.common import rfc3339
 from csp_controlplane.gateway.schemas.environments import EnvironmentAnswer
 from csp_controlplane.gateway.schemas.files import FileAnswer
@@ -16,8 +16,6 @@ from csp_controlplane.store.environments import Environment
 from csp_controlplane.store.files import StoredFile
 
 MICROUSD_PER_CENT = 10_000
-_SNAPSHOT = ("id", "version", "name", "description", "model", "system", "tools", "mcp_servers",
-             "skills", "options")  # fmt: skip
 
 
 def agent_view(agent: Agent, default_model: str) -> AgentAnswer:
@@ -43,14 +41,8 @@ def agent_view(agent: Agent, default_model: str) -> AgentAnswer:
 
 
 def agent_snapshot(view: AgentAnswer) -> dict[str, Any]:
-    """What a session keeps of its agent."""
-    body = view.model_dump(mode="json")
-    return {
-        "type": "agent",
-        **{name: body[name] for name in _SNAPSHOT},
-        "execution_identity": {"type": "service_account"},
-        "multiagent": None,
-    }
+    """What a session keeps of its agent: schemas.agents.AgentParts as JSON."""
+    return view.model_dump(mode="json", include=set(AgentParts.model_fields))
 
 
 def environment_view(environment: Environment) -> EnvironmentAnswer:
@@ -149,5 +141,6 @@ def _session_agent(record: SessionRecord) -> dict[str, Any]:
         "skills": [],
         "multiagent": None,
         "execution_identity": {"type": "service_account"},
+        "options": {},
         **record.agent,
     }

@@ -60,7 +60,9 @@ async def create_session(request: Request, who: Writer, body: SessionCreate) -> 
         environment_id=await _environment(state, who, body.environment_id),
         title=body.title or None,
         metadata=body.metadata,
-        initial_events=body.initial_events or [],
+        initial_events=[
+            event.model_dump(mode="json", exclude_none=True) for event in body.initial_events or ()
+        ],
     )
     await audit.record(state.db, who.tenant, who.user_id, "session.create", record.id)
     return JsonResponse(session_view(record))

@@ -270,8 +270,8 @@ class AgentUpdate(AgentFields):
     )
 
 
-class AgentAnswer(Answer):
-    """An agent, in the version that was asked for."""
+class AgentParts(Answer):
+    """What an agent consists of, with every default written out."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -280,15 +280,20 @@ class AgentAnswer(Answer):
     version: int
     name: str
     description: str | None
-    model: dict[str, Any] = Field(examples=[{"id": "claude-sonnet-5-5", "effort": None}])
+    model: ModelConfig
     system: str | None
-    tools: list[dict[str, Any]]
-    mcp_servers: list[dict[str, Any]]
-    skills: list[dict[str, Any]]
+    tools: list[Tool]
+    mcp_servers: list[UrlMcpServer]
+    skills: list[Skill]
     multiagent: None = None
     execution_identity: ServiceAccount = ServiceAccount()
+    options: dict[str, Any] = Field(description="Ours: the fields of AgentOptions that are set.")
+
+
+class AgentAnswer(AgentParts):
+    """An agent, in the version that was asked for."""
+
     metadata: dict[str, str]
-    options: dict[str, Any] = Field(description="Ours: see AgentOptions.")
     owner: str | None = Field(description="Ours: who may change it, besides admins.")
     created_at: Moment
     updated_at: Moment

@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
+from csp_controlplane.domain.inputs import Block, UserMessage
 from csp_controlplane.domain.vocabulary import State
 from csp_controlplane.gateway.schemas.agents import (
     AgentOptions,
+    AgentParts,
     ModelConfig,
     Skill,
     SystemPrompt,
@@ -89,10 +91,8 @@ class SessionCreate(Request):
     environment_id: Id | None = Field(None, description="Absent: the tenant's first environment.")
     title: Title | None = Field(None, description="Absent: made from the first message.")
     metadata: Metadata = Field(default_factory=dict)
-    initial_events: list[dict[str, Any]] | None = Field(
-        None,
-        max_length=50,
-        description="Messages to begin with: user.message events.",
+    initial_events: list[UserMessage] | None = Field(
+        None, max_length=50, description="Messages to begin with."
     )
     model: ModelId | None = Field(None, description="Ours: replaces the agent's model.")
     permission_mode: PermissionMode | None = Field(
@@ -166,6 +166,8 @@ class QueuedMessage(Answer):
 
     id: str
     client_id: str | None = None
+    seq: int | None = Field(None, description="Absent in lists.")
+    content: list[Block] | None = Field(None, description="Absent in lists.")
 
 
 class SessionAnswer(Answer):
@@ -173,7 +175,7 @@ class SessionAnswer(Answer):
 
     type: Literal["session"] = "session"
     id: str = Field(examples=["sesn_01K7Z0"])
-    agent: dict[str, Any] = Field(description="The agent as it was when the session began.")
+    agent: AgentParts = Field(description="The agent as it was when the session began.")
     environment_id: str
     title: str | None
     metadata: dict[str, str]
