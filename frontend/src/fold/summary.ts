@@ -15,22 +15,28 @@ export function stringOf(input: JsonObject, key: string): string {
   return typeof value === "string" ? value : "";
 }
 
+/** Paths in a text as a person knows them: relative to the session's own workspace. */
+export function inWorkspace(text: string): string {
+  return text.replace(/(?:\/[^/\s"']+)*\/sesn_[0-9A-Z]{26}\//g, "");
+}
+
 /** The end of a path, with a parent folder when there is room. */
 export function shortPath(path: string): string {
-  const parts = path.split("/").filter(Boolean);
-  return parts.length <= 2 ? path : parts.slice(-2).join("/");
+  const known = inWorkspace(path);
+  const parts = known.split("/").filter(Boolean);
+  return parts.length <= 2 ? known : parts.slice(-2).join("/");
 }
 
 export function summarise(item: Pick<ToolItem, "name" | "server" | "input" | "title">): Summary {
   const { name, server, input, title } = item;
-  const verb = t.verbs[name] ?? title ?? plainName(name, server);
+  const verb = t.verbs[name] ?? (title ? inWorkspace(title) : plainName(name, server));
   const target = targetOf(name, input);
   return { verb, target, mono: !PROSE.has(name) };
 }
 
 /** The name of a tool in a sentence. */
 export function toolName(item: Pick<ToolItem, "name" | "server" | "title">): string {
-  if (item.title) return item.title;
+  if (item.title) return inWorkspace(item.title);
   return item.name in t.verbs ? item.name : plainName(item.name, item.server);
 }
 

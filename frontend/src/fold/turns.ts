@@ -145,8 +145,9 @@ export function modelRequestEnd(draft: Draft, event: ModelRequestEnd): void {
 }
 
 export function costOf(usage: Usage): number | null {
-  const amount = Number(usage.list_cost?.amount);
-  return Number.isFinite(amount) ? amount : null;
+  if (usage.cost_microusd !== undefined) return usage.cost_microusd / 1_000_000;
+  const cents = Number(usage.list_cost?.amount);
+  return Number.isFinite(cents) ? cents / 100 : null;
 }
 
 export function task(draft: Draft, event: TaskEvent): void {

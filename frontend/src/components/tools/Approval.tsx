@@ -1,7 +1,7 @@
 /** A step that waits for a person: what it wants to do, and the ways to answer. */
 import { Check, ShieldCheck } from "lucide-react";
 import { type FormEvent, useState } from "react";
-import { stringOf, toolName } from "../../fold/summary";
+import { inWorkspace, stringOf, toolName } from "../../fold/summary";
 import type { ToolItem } from "../../fold/view";
 import { useController } from "../../store/session";
 import { ui, useUi } from "../../store/ui";
@@ -19,7 +19,7 @@ export function Approval({ item }: { item: ToolItem }) {
   const mode = useUi((state) => (state.answering?.id === item.id ? state.answering.mode : null));
   const sending = useAnswering(item.id);
   const titleId = `approval-${item.id}`;
-  const detail = item.description ?? stringOf(item.input, "description");
+  const detail = inWorkspace(item.description ?? stringOf(item.input, "description"));
   return (
     <section className={styles.card} data-approval={item.id} aria-labelledby={titleId}>
       <div className={styles.head}>

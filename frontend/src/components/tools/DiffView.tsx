@@ -2,7 +2,7 @@
 import { useMemo, useState } from "react";
 import type { JsonObject } from "../../api/events";
 import { type DiffLine, diffOf } from "../../fold/diff";
-import { stringOf } from "../../fold/summary";
+import { inWorkspace, stringOf } from "../../fold/summary";
 import { t } from "../../strings";
 import { CopyButton } from "../ui/controls";
 import styles from "./tools.module.css";
@@ -27,7 +27,7 @@ export function DiffView({ name, input, details }: Props) {
     <div className={styles.block}>
       <div className={styles.blockHead}>
         <span className={styles.path} title={path}>
-          <bdi>{path}</bdi>
+          <bdi>{inWorkspace(path)}</bdi>
         </span>
         <CopyButton text={text} label={t.row.copy} />
       </div>
