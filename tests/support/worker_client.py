@@ -14,7 +14,8 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -74,7 +75,7 @@ class Signer:
         jwk = {"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": public.decode(), "use": "sig"}
         path.write_text(json.dumps({"keys": [jwk]}))
 
-    def token(self, worker_id: str, session_id: str, epoch: int, **claims: Any) -> str:
+    def token(self, worker_id: str, session_id: str, epoch: int, /, **claims: Any) -> str:
         """A fresh token; `claims` replace the right ones."""
         now = int(time.time())
         body = {
@@ -134,7 +135,9 @@ class WorkerProcess:
         environment: Mapping[str, str] | None = None,
         interpreter: str = sys.executable,
     ) -> None:
-        self._temporary = tempfile.TemporaryDirectory(prefix="csp-worker-", ignore_cleanup_errors=True)
+        self._temporary = tempfile.TemporaryDirectory(
+            prefix="csp-worker-", ignore_cleanup_errors=True
+        )
         self.directory = Path(self._temporary.name)
         self.workspace_root = workspace_root or self.directory / "workspaces"
         self.worker_id = f"wrkr_{secrets.token_hex(8)}"
@@ -215,7 +218,7 @@ class Gateway:
         self.committed_n = 0
         self.ended: str | None = None
         self._changed = asyncio.Condition()
-        self._outgoing: asyncio.Queue[pb.GatewayFrame | None] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[pb.GatewayFrame] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._channel = grpc.aio.insecure_channel(
             worker.endpoint,
@@ -358,19 +361,25 @@ class Gateway:
     # ---- frames ---------------------------------------------------------------------------------
 
     async def _run(self) -> None:
+        stream = self.stub.Attach(metadata=self.metadata())
+        writing = asyncio.create_task(self._write(stream), name=f"{self.name}-write")
         try:
-            stream = self.stub.Attach(self._requests(), metadata=self.metadata())
-            async for frame in stream:
+            while (frame := await stream.read()) is not grpc.aio.EOF:
                 await self._take(frame)
-            self.ended = "OK"
+            self.ended = (await stream.code()).name
         except grpc.aio.AioRpcError as error:
             self.ended = error.code().name
+        finally:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            stream.cancel()
         async with self._changed:
             self._changed.notify_all()
 
-    async def _requests(self) -> AsyncIterator[pb.GatewayFrame]:
-        while (frame := await self._outgoing.get()) is not None:
-            yield frame
+    async def _write(self, stream: Any) -> None:
+        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            while True:
+                await stream.write(await self._outgoing.get())
 
     async def _take(self, frame: pb.WorkerFrame) -> None:
         kind = frame.WhichOneof("frame")

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from conftest import ScriptedModel
 from csp_crds.agent import AgentSpec
+from csp_worker import guard
+from support.waiting import wait_until_sync
 from support.worker_client import Gateway, Log, ModelRequests, WorkerProcess
 
 NewWorker = Callable[..., WorkerProcess]
@@ -63,3 +70,29 @@ async def worker(new_worker: NewWorker) -> WorkerProcess:
 async def gateway(worker: WorkerProcess, new_gateway: NewGateway) -> Gateway:
     """Bound to that worker and attached."""
     return await new_gateway(worker).open()
+
+
+@pytest.fixture
+def worker_as_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The pid of a guard, with a child below it, that run as a user who is nobody.
+
+    The guard needs no more than the standard library, so it runs from a copy that anybody can read,
+    with whatever Python the system has.
+    """
+    python = shutil.which("python3", path="/usr/bin:/usr/local/bin:/bin")
+    if python is None:
+        pytest.skip("no Python that every user can run")
+    with tempfile.TemporaryDirectory(prefix="csp-guard-") as directory:
+        copy = Path(directory) / "guard"
+        shutil.copytree(Path(guard.__file__).parent, copy)
+        Path(directory).chmod(0o755)
+        process = subprocess.Popen(
+            [python, "-I", "-S", str(copy), "/bin/sleep", "60"], user=65534, group=65534
+        )
+        wait_until_sync(lambda: psutil.Process(process.pid).children(), what="the child runs")
+        wait_until_sync(
+            lambda: psutil.Process(process.pid).children()[0].name() == "sleep", what="exec"
+        )
+        yield process.pid
+        process.terminate()
+        process.wait(10)

@@ -55,7 +55,7 @@ async def test_text_and_thinking_are_previewed_under_the_id_of_their_fact(
     ):
         fact = gateway.log.of(event_type)[0]
         pieces = [p for p in gateway.previews if p.event_id == fact["id"]]
-        assert [p.kind for p in pieces][0] == pb.Preview.START
+        assert pieces[0].kind == pb.Preview.START
         shown = b""
         for piece in pieces[1:]:
             assert piece.offset == len(shown)
@@ -119,7 +119,9 @@ async def test_an_interrupt_ends_the_turn_and_keeps_what_was_said(gateway: Gatew
 
 
 async def test_an_interrupt_ends_a_running_tool(gateway: Gateway) -> None:
-    message = gateway.message(script(tool("Bash", command="sleep 98765.1"), say("done")))
+    message = gateway.message(
+        script(tool("Bash", command="python3 -c 'import time; time.sleep(98765.1)'"), say("done"))
+    )
     gateway.confirm(await gateway.event("agent.tool_use"))
     await wait_until(lambda: processes_of("98765.1"), what="the command runs")
     gateway.send("user.interrupt", user_id="user_test")
@@ -153,9 +155,7 @@ async def test_model_and_permission_mode_change_between_turns(
     assert gateway.log.of("span.model_request_start")[0]["model"] == "claude-opus-4-5"
 
 
-async def test_a_picture_reaches_the_model(
-    gateway: Gateway, model_requests: ModelRequests
-) -> None:
+async def test_a_picture_reaches_the_model(gateway: Gateway, model_requests: ModelRequests) -> None:
     picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png",
                                            "data": PNG}}  # fmt: skip
     await gateway.turn([{"type": "text", "text": script(say("seen"))}, picture])

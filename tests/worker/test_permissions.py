@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.worker_client import Gateway, WorkerProcess, say, script, spec, tool
-from worker.conftest import NewGateway
+from worker.conftest import NewGateway, NewWorker
 
 QUESTION = {
     "question": "Which colour?",
@@ -86,9 +86,7 @@ async def test_rules_allowed_in_an_earlier_epoch_hold(
 
 async def test_a_person_can_edit_the_input(gateway: Gateway) -> None:
     message = gateway.message(script(tool("Bash", command="echo model")))
-    gateway.confirm(
-        await gateway.event("agent.tool_use"), updated_input={"command": "echo person"}
-    )
+    gateway.confirm(await gateway.event("agent.tool_use"), updated_input={"command": "echo person"})
     await gateway.turn_end(message)
 
     assert gateway.log.of("agent.tool_result")[0]["content"][0]["text"] == "person"
@@ -176,19 +174,21 @@ async def test_switching_to_bypass_is_no_bypass_unless_the_definition_has_it(
 
 
 async def test_a_call_that_the_log_does_not_take_is_refused(
-    new_worker: NewGateway, new_gateway: NewGateway
+    new_worker: NewWorker, new_gateway: NewGateway
 ) -> None:
     worker = new_worker(environment={"CSP_WORKER_HOOK_ACK_SECONDS": "1"})
     await worker.ready()
-    gateway = await new_gateway(
-        worker, acks=False
-    ).open(spec(default_permission="allow", permissions={}))
+    gateway = await new_gateway(worker, acks=False).open(
+        spec(default_permission="allow", permissions={})
+    )
     gateway.message(script(tool("Bash", command="touch never"), say("no")))
     await gateway.until(lambda: any(f.HasField("facts") for f in gateway.frames))
     gateway.commit(next(f.facts for f in gateway.frames if f.HasField("facts")))
 
     def result_came() -> bool:
-        return any(fact.type == "agent.tool_result" for f in gateway.frames for fact in f.facts.facts)
+        return any(
+            fact.type == "agent.tool_result" for f in gateway.frames for fact in f.facts.facts
+        )
 
     await gateway.until(result_came, what="the refusal")
     assert not (workspace(gateway) / "never").exists()

@@ -56,6 +56,7 @@ class App:
             new_id=new_id,
             spill=self._spill,
             memory_bytes=settings.memory_bytes,
+            silence_seconds=settings.writer_silence_seconds,
             on_rss=lambda rss: None,
         )
         self._binder = Binder(settings.id, self._paths, self._engine, gate, mirror, tools)

@@ -25,14 +25,18 @@ class Outbox:
     """The attached gateways of one bound session."""
 
     def __init__(
-        self, journal: Journal, clock: Callable[[], float], hello: Callable[[], pb.WorkerHello]
+        self,
+        journal: Journal,
+        clock: Callable[[], float],
+        silence_seconds: float,
+        hello: Callable[[], pb.WorkerHello],
     ) -> None:
         self.previews = PreviewBoard()
         self._journal = journal
         self._clock = clock
         self._hello = hello
         self._attached: list[Attachment] = []
-        self._election: Election[Attachment] = Election(clock)
+        self._election: Election[Attachment] = Election(clock, silence_seconds)
         self._sent_n = 0
         self._in_flight: dict[int, int] = {}
         self._last_seq = 0

@@ -66,6 +66,7 @@ class Tools:
     new_id: NewId
     spill: SpillFile
     memory_bytes: int
+    silence_seconds: float
     on_rss: Callable[[int], None]
 
 
@@ -82,12 +83,12 @@ class Session:
         tools: Tools,
     ) -> None:
         self.identity = identity
-        self.outbox = Outbox(journal := self._journal(tools), tools.clock, self._hello)
+        self.journal = journal = Journal(tools.spill, tools.memory_bytes, self._full)
+        self.outbox = Outbox(journal, tools.clock, tools.silence_seconds, self._hello)
         self._tasks: list[asyncio.Task[None]] = []
         self._spec = spec
         self._engine = engine
         self._gate = gate
-        self.journal = journal
         self.log = EventLog(journal, self.outbox, tools.new_id, tools.now)
         self.book = ToolBook(self.log)
         self.inputs = Inputs(cursor)
@@ -242,9 +243,6 @@ class Session:
     def _own(self, work: Any, name: str) -> None:
         self._tasks = [task for task in self._tasks if not task.done()]
         self._tasks.append(asyncio.create_task(work, name=name))
-
-    def _journal(self, tools: Tools) -> Journal:
-        return Journal(tools.spill, tools.memory_bytes, self._full)
 
     def _hello(self) -> pb.WorkerHello:
         return pb.WorkerHello(
