@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 
@@ -210,6 +211,19 @@ async def test_body_over_the_limit_is_refused(
             refused = await response.json()
         assert response.status == 413
         assert refused["error"]["type"] == "request_too_large"
+
+
+async def test_large_body_of_a_stranger_is_refused_unread(proxy: ProxyServer) -> None:
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(30)  # the answer must not wait for the rest
+
+    async with (
+        asyncio.timeout(10),
+        aiohttp.ClientSession(headers={"x-api-key": "stranger"}) as client,
+        client.post(proxy.url + "/v1/messages", data=slowly()) as response,
+    ):
+        assert response.status == 401
 
 
 async def test_compressed_body_is_refused(proxy: ProxyServer, session: BoundSession) -> None:

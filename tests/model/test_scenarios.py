@@ -150,10 +150,10 @@ def test_file_is_written_into_the_working_directory() -> None:
 
 @pytest.mark.parametrize("name", ["../../etc/passwd.txt", "/etc/cron.d/x.sh"])
 def test_path_never_leaves_the_working_directory(name: str) -> None:
-    system = "Primary working directory: /work/space\n"
+    system = "Primary working directory: /srv/space\n"
     (call,) = called(Conversation(f"create the file {name}", system=system).step())
     path = call.input["file_path"]
-    assert path.startswith("/work/space/")
+    assert path.startswith("/srv/space/")
     assert ".." not in path
 
 

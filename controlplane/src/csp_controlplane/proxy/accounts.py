@@ -99,6 +99,11 @@ class Accounts:
                 return
         self._from_memory(handle, 0)
 
+    def remember(self, handle: bytes, *, left_microusd: int | None) -> None:
+        """What is left of the session's budget, for requests without PostgreSQL."""
+        if known := self._known.get(handle):
+            known.left_microusd = left_microusd
+
     def _confirm(self, handle: bytes, payer: Payer) -> None:
         self._known[handle] = Known(payer, self._clock())
         self._known.move_to_end(handle)

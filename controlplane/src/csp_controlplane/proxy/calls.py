@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -65,11 +66,16 @@ async def read_call(request: Request, settings: ProxySettings) -> Call:
     )
 
 
+def declared_size(request: Request) -> float:
+    """Of the body; without end when the request does not say."""
+    declared = request.headers.get("content-length", "")
+    return int(declared) if declared.isdigit() and len(declared) < 20 else math.inf
+
+
 async def _body(request: Request, limit: int) -> bytes:
     if request.headers.get("content-encoding", "identity") != "identity":
         raise refusals.malformed("content-encoding: send the request uncompressed")
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > limit:
+    if declared_size(request) > limit and "content-length" in request.headers:
         raise refusals.too_large(limit)
     parts: list[bytes] = []
     size = 0

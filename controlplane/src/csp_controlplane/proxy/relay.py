@@ -8,9 +8,10 @@ a cut of the provider's reaches the CLI as a cut.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
 import structlog
@@ -19,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from csp_controlplane.proxy import refusals
 from csp_controlplane.proxy.accounts import Accounts
-from csp_controlplane.proxy.calls import Call, read_call
+from csp_controlplane.proxy.calls import Call, authenticate, declared_size, read_call
 from csp_controlplane.proxy.guard import Guard, Pass
 from csp_controlplane.proxy.headers import to_client
 from csp_controlplane.proxy.ledger import Reservation, Settlement
@@ -34,6 +35,7 @@ from csp_controlplane.proxy.usage import Meter
 log = structlog.get_logger(__name__)
 
 _OVERLOADED = 529
+_LARGE = 1024 * 1024
 _MOST_MENTIONED = 100
 
 
@@ -89,6 +91,9 @@ class Relay:
         parts = self._parts
         if self._in_flight > parts.settings.max_in_flight:
             raise refusals.busy()
+        if declared_size(request) > _LARGE:
+            # Nobody without a handle gets to fill the memory.
+            await parts.accounts.check(authenticate(request.headers))
         call = await read_call(request, parts.settings)
         parts.guard.check()
         if not self._charged:
@@ -224,9 +229,9 @@ class Exchange:
         return 0
 
 
-async def _until_disconnected(work: Awaitable[None], receive: Receive) -> None:
+async def _until_disconnected(work: Coroutine[Any, Any, None], receive: Receive) -> None:
     """Cancels the work when the client leaves."""
-    working = asyncio.ensure_future(work)
+    working = asyncio.create_task(work, name="proxy-exchange")
     leaving = asyncio.create_task(_disconnected(receive), name="proxy-disconnect")
     try:
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)

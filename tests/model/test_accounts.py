@@ -1,0 +1,63 @@
+"""Admission while PostgreSQL is away, within what is left of a budget."""
+
+from __future__ import annotations
+
+import pytest
+
+from csp_controlplane.domain.ids import new_id
+from csp_controlplane.proxy.accounts import Accounts, hash_handle
+from csp_controlplane.proxy.ledger import Ledger
+from csp_controlplane.proxy.refusals import Refusal
+from csp_controlplane.proxy.settings import ProxySettings
+from csp_controlplane.store.database import Database
+from support.models import MODEL, bind_session
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_known_handle_is_served_from_memory_until_its_time_or_budget_ends(
+    database_url: str, db: Database
+) -> None:
+    session = await bind_session(db)
+    handle, clock = hash_handle(session.handle), Clock()
+    own = await Database.connect(database_url)
+    accounts = Accounts(Ledger(own), ProxySettings(), clock, new_id)
+    confirmed = await accounts.reserve(handle, MODEL, 100)
+    assert confirmed.payer.session == session.id
+    await own.close()  # to this proxy PostgreSQL is now away
+
+    accounts.remember(handle, left_microusd=250)
+    for _ in range(2):
+        served = await accounts.reserve(handle, MODEL, 100)
+        assert served.payer == confirmed.payer
+    assert accounts.away
+    with pytest.raises(Refusal, match="budget is used up") as refused:
+        await accounts.reserve(handle, MODEL, 100)
+    assert refused.value.status == 402
+
+    accounts.remember(handle, left_microusd=None)
+    clock.now += 60
+    await accounts.reserve(handle, MODEL, 100)
+    clock.now += 0.1
+    with pytest.raises(Refusal, match="database has been away"):
+        await accounts.reserve(handle, MODEL, 100)
+    with pytest.raises(Refusal, match="database has been away"):
+        await accounts.check(handle)
+
+
+async def test_handle_that_was_never_confirmed_is_not_served_from_memory(
+    database_url: str, db: Database
+) -> None:
+    session = await bind_session(db)
+    own = await Database.connect(database_url)
+    accounts = Accounts(Ledger(own), ProxySettings(), Clock(), new_id)
+    await own.close()
+    with pytest.raises(Refusal, match="database has been away"):
+        await accounts.reserve(hash_handle(session.handle), MODEL, 100)
