@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any, get_args
@@ -14,7 +15,9 @@ from anthropic.types.beta.sessions import (
     BetaManagedAgentsSessionEvent,
     BetaManagedAgentsSessionEventType,
 )
+from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
+from websockets.asyncio.client import connect
 
 from csp_controlplane.store.database import Database
 from support.gateway_process import Person, new_admin
@@ -270,3 +273,38 @@ async def test_the_workspace_is_shown(client: httpx.AsyncClient) -> None:
     usage = await client.get(f"/sessions/{session}/context")
     assert usage.status_code == 200
     assert usage.json()
+
+
+async def test_what_the_socket_says_is_what_its_schema_says(
+    client: httpx.AsyncClient, person: Person
+) -> None:
+    session = await new_session(client)
+    schema = (await client.get("/socket-schema.json")).json()
+    validator = Draft202012Validator({"$ref": "#/$defs/ServerMessage", "$defs": schema["$defs"]})
+    url = f"{person.url.replace('http', 'ws')}/api/v1/sessions/{session}/ws"
+    seen: set[str] = set()
+    texts: dict[str, str] = {}
+    async with connect(url, additional_headers={"x-api-key": person.key}) as socket:
+        body = {"type": "send", "client_id": "c", "events": [message("think, then answer")]}
+        await socket.send(json.dumps(body))
+        await socket.send('{"type":"ping"}')
+        await socket.send("nonsense")
+        ended = False
+        async with asyncio.timeout(60):
+            while not ended:
+                said = json.loads(await socket.recv())
+                validator.validate(said)
+                seen.add(said["type"])
+                for event in said.get("events", []):
+                    if event["type"] == "event_delta":
+                        piece = event["delta"]["content"]
+                        before = texts.get(event["event_id"], "")
+                        assert event["offset"] == len(before.encode())
+                        texts[event["event_id"]] = before + (
+                            piece.get("text") or piece.get("thinking")
+                        )
+                    elif event["type"] == "agent.message" and event["id"] in texts:
+                        assert event["content"][0]["text"] == texts[event["id"]]
+                    ended = ended or event["type"] == "span.turn_end"
+    assert seen >= {"hello", "events", "previews", "caught_up", "ack", "pong", "error"}
+    assert texts
