@@ -1,7 +1,8 @@
 """A worker that only answers its health check, for tests of whoever keeps workers.
 
-Behaves as CSP_WORKER_STAND_IN says, or the file that CSP_WORKER_STAND_IN_FILE names: `ready` (default), `never` ready, `fails` at its start,
-`stubborn` (ignores SIGTERM), `litters` (leaves a process in a session of its own behind).
+Behaves as CSP_WORKER_STAND_IN says, or the file that CSP_WORKER_STAND_IN_FILE names: `ready`
+(default), `never` ready, `fails` at its start, `stubborn` (ignores SIGTERM), `litters` (leaves a
+process in a session of its own behind).
 """
 
 from __future__ import annotations

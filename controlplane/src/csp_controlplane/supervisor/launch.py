@@ -1,4 +1,4 @@
-"""Runs a program so that it cannot outlive whoever started it. A script: nothing of ours is imported.
+"""Runs a program so that it cannot outlive whoever started it. A script that imports none of ours.
 
 The parent starts `python -I -S launch.py PARENT SIGNAL UID GID PROGRAM ARGUMENTS...`; after the
 preparations this process becomes the program. A shim instead of a hook between fork and exec,
