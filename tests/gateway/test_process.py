@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest
 from csp_controlplane.store.database import Database
 from support.gateway_process import GatewayProcess, new_admin, new_member
 from support.postgres import PostgresServer
+from support.session_api import message, new_session
 from support.valkey import ValkeyServer
 from support.waiting import wait_until
 
@@ -234,3 +236,31 @@ async def test_a_burst_of_writes_is_limited_per_user(
             assert (await client.get("/agents")).status_code == 200
         async with other.client() as client:
             assert (await client.post("/agents", json={"name": "a"})).status_code == 200
+
+
+async def test_a_reader_that_does_not_read_is_dropped(new_database: Callable[[], str]) -> None:
+    url = new_database()
+    environment = {"CSP_SESSIONS_SUBSCRIBER_BYTES": "1000000"}
+    with GatewayProcess(url, None, environment) as process:
+        db = await Database.connect(url, max_size=2)
+        admin = await new_admin(db, process.url)
+        await db.close()
+        async with admin.client() as client:
+            session = await new_session(client)
+            path = f"/api/v1/sessions/{session}/events/stream"
+            with socket.create_connection(("127.0.0.1", process.port)) as reader:
+                request = f"GET {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {admin.key}\r\n\r\n"
+                reader.sendall(request.encode())
+
+                def streams() -> float:
+                    lines = process.get("/metrics").text.splitlines()
+                    name = "csp_event_stream_connections "
+                    return float(next(line for line in lines if line.startswith(name)).split()[1])
+
+                await wait_until(lambda: streams() == 1, 10, "the stream being open")
+                for _ in range(20):
+                    body = {"events": [message("x" * 900_000)]}
+                    answer = await client.post(f"/sessions/{session}/events", json=body)
+                    assert answer.status_code == 200, answer.text
+                await wait_until(lambda: streams() == 0, 20, "the slow reader being dropped")
+            assert (await client.get(f"/sessions/{session}")).status_code == 200

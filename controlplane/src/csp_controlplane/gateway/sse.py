@@ -31,7 +31,11 @@ log = structlog.get_logger(__name__)
 
 HEARTBEAT_S = 15.0
 SEND_S = 30.0
+END_S = 1.0
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
+TOO_SLOW = b"event: error\ndata: %b\n\n" % orjson.dumps(
+    RateLimited("Too slow: open the stream again with the last id that you have.").body()
+)
 
 
 class Body(Protocol):
@@ -66,7 +70,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def body(data: bytes, *, more: bool = True) -> None:
-            async with asyncio.timeout(SEND_S):
+            async with asyncio.timeout(SEND_S if more else END_S):
                 await send({"type": "http.response.body", "body": data, "more_body": more})
 
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -77,6 +81,7 @@ class EventStream(Response):
             asyncio.create_task(self._heartbeat(body), name="sse-heartbeat"),
             asyncio.create_task(_gone(receive), name="sse-gone"),
             asyncio.create_task(self._state.closing.wait(), name="sse-closing"),
+            asyncio.create_task(self._subscription.dropped.wait(), name="sse-dropped"),
         ]
         self._state.metrics.event_streams.inc()
         try:
@@ -90,7 +95,8 @@ class EventStream(Response):
         with suppress(OSError, TimeoutError):
             for task in done:
                 task.result()
-            await body(b"", more=False)
+            slow = self._subscription.dropped.is_set()
+            await body(TOO_SLOW if slow else b"", more=False)
 
     async def _events(self, body: Body) -> None:
         async for frame in self._subscription:
