@@ -1,75 +1,103 @@
-/** The gateway's REST API, as far as the page uses it. */
-import { ApiError, errorOf, NetworkError } from "./errors";
+/** The gateway's REST API, as far as the page uses it. Paths and shapes are generated. */
+import createClient from "openapi-fetch";
+import { ApiError, errorFrom, NetworkError } from "./errors";
 import type { Json, LogEvent } from "./events";
-import type { Agent, FileInfo, Me, Page, Session } from "./types";
+import type { paths } from "./schema";
+import type { Agent, Page, Session, SessionCreate, SessionUpdate } from "./types";
 
-const BASE = "/api/v1";
+const client = createClient<paths>({
+  credentials: "same-origin",
+  // Taken when it is called, so that nothing is bound before the page is ready.
+  fetch: (request) => fetch(request),
+});
 
-async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
-  let response: Response;
+interface Answer<T> {
+  readonly data?: T;
+  readonly error?: unknown;
+  readonly response: Response;
+}
+
+async function take<T>(asked: Promise<Answer<T>>): Promise<T> {
+  let answer: Answer<T>;
   try {
-    response = await fetch(BASE + path, {
-      method,
-      credentials: "same-origin",
-      ...(body === undefined
-        ? {}
-        : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
-    });
+    answer = await asked;
   } catch {
     throw new NetworkError();
   }
-  if (!response.ok) throw await errorOf(response);
-  return (response.status === 204 ? undefined : await response.json()) as T;
+  if (!answer.response.ok) throw errorFrom(answer.response.status, answer.error);
+  return answer.data as T;
 }
 
-const at = (id: string, rest = "") => `/sessions/${encodeURIComponent(id)}${rest}`;
+const SESSION = "/api/v1/sessions/{session_id}";
+const on = (session_id: string) => ({ params: { path: { session_id } } });
+
+export interface SessionQuery {
+  readonly search: string;
+  readonly archived: boolean;
+  readonly page: string | null;
+}
+
+export interface EventQuery {
+  /** `next_page` of the page before; null begins at the end of the log. */
+  readonly page: string | null;
+  readonly limit: number;
+  readonly types?: readonly string[];
+}
 
 export const api = {
-  me: () => request<Me>("GET", "/me"),
+  me: () => take(client.GET("/api/v1/me")),
   login: (email: string, password: string) =>
-    request<void>("POST", "/auth/login", { email, password }),
-  logout: () => request<void>("POST", "/auth/logout"),
-  agents: () => request<Page<Agent>>("GET", "/agents?limit=100"),
-  environments: () => request<Page<{ id: string; name: string }>>("GET", "/environments?limit=20"),
+    take(client.POST("/api/v1/auth/login", { body: { email, password } })),
+  logout: () => take(client.POST("/api/v1/auth/logout")),
+  agents: (): Promise<Page<Agent>> =>
+    take(client.GET("/api/v1/agents", { params: { query: { limit: 100 } } })),
 
-  sessions(options: { search: string; archived: boolean; page: string | null }) {
-    const query = new URLSearchParams({ limit: "40", order: "desc" });
-    if (options.search) query.set("search", options.search);
-    if (options.archived) query.set("include_archived", "true");
-    if (options.page) query.set("page", options.page);
-    return request<Page<Session>>("GET", `/sessions?${query}`);
+  sessions({ search, archived, page }: SessionQuery): Promise<Page<Session>> {
+    const query = {
+      limit: 40,
+      include_archived: archived,
+      ...(search ? { search } : {}),
+      ...(page ? { page } : {}),
+    };
+    return take(client.GET("/api/v1/sessions", { params: { query } }));
   },
-  session: (id: string) => request<Session>("GET", at(id)),
-  createSession: (body: { agent: string; environment_id?: string; title?: string }) =>
-    request<Session>("POST", "/sessions", body),
-  updateSession: (id: string, body: { title?: string; model?: string; permission_mode?: string }) =>
-    request<Session>("POST", at(id), body),
-  archiveSession: (id: string) => request<Session>("POST", at(id, "/archive")),
-  unarchiveSession: (id: string) => request<Session>("POST", at(id, "/unarchive")),
-  deleteSession: (id: string) => request<void>("DELETE", at(id)),
+  session: (id: string) => take(client.GET(SESSION, on(id))),
+  createSession: (body: SessionCreate) => take(client.POST("/api/v1/sessions", { body })),
+  updateSession: (id: string, body: SessionUpdate) =>
+    take(client.POST(SESSION, { ...on(id), body })),
+  archiveSession: (id: string) => take(client.POST(`${SESSION}/archive`, on(id))),
+  unarchiveSession: (id: string) => take(client.POST(`${SESSION}/unarchive`, on(id))),
+  deleteSession: (id: string) => take(client.DELETE(SESSION, on(id))),
 
-  /** The last events before `before` (exclusive), newest first. */
-  async eventsBefore(id: string, before: number | null, limit: number, types: string[] = []) {
+  /** Events from the end of the log backwards. */
+  async events(id: string, { page, limit, types = [] }: EventQuery): Promise<Page<LogEvent>> {
     const query = new URLSearchParams({ limit: String(limit), order: "desc" });
-    if (before !== null) query.set("before", String(before));
+    if (page !== null) query.set("page", page);
     for (const type of types) query.append("types[]", type);
-    return request<Page<LogEvent>>("GET", at(id, `/events?${query}`));
+    const options = { ...on(id), querySerializer: () => query.toString() };
+    const found = await take(client.GET(`${SESSION}/events`, options));
+    // The generated type knows the envelope; events.ts knows each event.
+    return found as unknown as Page<LogEvent>;
   },
-  context: (id: string) => request<{ [key: string]: Json }>("GET", at(id, "/context")),
+  async context(id: string): Promise<Readonly<Record<string, Json>>> {
+    return (await take(client.GET(`${SESSION}/context`, on(id)))) as Readonly<Record<string, Json>>;
+  },
 
-  files: (id: string, path: string) =>
-    request<{ files: readonly FileInfo[]; truncated: boolean }>(
-      "GET",
-      at(id, `/files?path=${encodeURIComponent(path)}`),
-    ),
-  fileUrl: (id: string, path: string, download: boolean) =>
-    `${BASE}${at(id, `/files/content?path=${encodeURIComponent(path)}`)}${download ? "&download=1" : ""}`,
+  files: (session_id: string, path: string) =>
+    take(client.GET(`${SESSION}/files`, { params: { path: { session_id }, query: { path } } })),
+  fileUrl(id: string, path: string, download: boolean): string {
+    const query = new URLSearchParams({ path, ...(download ? { download: "true" } : {}) });
+    return `/api/v1/sessions/${encodeURIComponent(id)}/files/content?${query}`;
+  },
+  /** Raises ApiError; the answer's body is the file. */
   async fileContent(id: string, path: string): Promise<Response> {
-    const response = await fetch(api.fileUrl(id, path, false), { credentials: "same-origin" });
-    if (!response.ok) throw await errorOf(response);
+    const response = await fetch(api.fileUrl(id, path, false)).catch(() => {
+      throw new NetworkError();
+    });
+    if (!response.ok) throw errorFrom(response.status, await response.json().catch(() => null));
     return response;
   },
-  uploadedUrl: (fileId: string) => `${BASE}/files/${encodeURIComponent(fileId)}/content`,
+  uploadedUrl: (fileId: string) => `/api/v1/files/${encodeURIComponent(fileId)}/content`,
 };
 
 export function isStatus(error: unknown, status: number): boolean {

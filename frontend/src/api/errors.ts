@@ -1,6 +1,5 @@
 /** What went wrong with a request, in words for the person. */
 import { t } from "../strings";
-import type { ApiErrorBody } from "./events";
 
 export class ApiError extends Error {
   override readonly name = "ApiError";
@@ -18,15 +17,16 @@ export class NetworkError extends Error {
   override readonly name = "NetworkError";
 }
 
-export async function errorOf(response: Response): Promise<ApiError> {
-  let body: { error?: ApiErrorBody } = {};
-  try {
-    body = (await response.json()) as { error?: ApiErrorBody };
-  } catch {
-    // A proxy in between answered with a page of its own.
-  }
-  const message = body.error?.message ?? t.errors.status(response.status);
-  return new ApiError(response.status, body.error?.type ?? "unknown", message);
+/** From an answer's status and body; a proxy in between may have sent a body of its own. */
+export function errorFrom(status: number, body: unknown): ApiError {
+  const error = field(body, "error");
+  const message = field(error, "message");
+  const type = field(error, "type");
+  return new ApiError(
+    status,
+    typeof type === "string" ? type : "unknown",
+    typeof message === "string" ? message : t.errors.status(status),
+  );
 }
 
 /** One sentence that may be shown, whatever was thrown. */
@@ -34,4 +34,10 @@ export function wordsFor(error: unknown): string {
   if (error instanceof ApiError) return error.message;
   if (error instanceof NetworkError) return t.errors.network;
   return t.errors.unexpected;
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null
+    ? (value as Readonly<Record<string, unknown>>)[name]
+    : undefined;
 }

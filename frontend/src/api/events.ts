@@ -25,6 +25,10 @@ export interface Usage {
   readonly output_tokens?: number;
   readonly cache_read_input_tokens?: number;
   readonly cache_creation_input_tokens?: number;
+  readonly cache_creation?: {
+    readonly ephemeral_5m_input_tokens?: number;
+    readonly ephemeral_1h_input_tokens?: number;
+  };
   /** In whole cents, as Anthropic's API has it. */
   readonly list_cost?: { readonly amount: number | string; readonly currency: string };
   /** The exact cost, in millionths of a US dollar. */

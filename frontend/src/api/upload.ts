@@ -1,6 +1,5 @@
 /** Uploading an attachment, with progress; fetch cannot report that of a request. */
-import { t } from "../strings";
-import { ApiError, NetworkError } from "./errors";
+import { errorFrom, NetworkError } from "./errors";
 import type { UploadedFile } from "./types";
 
 export interface Upload {
@@ -16,8 +15,8 @@ export function upload(file: File, onProgress: (fraction: number) => void): Uplo
     };
     request.onload = () => {
       const body = parse(request.responseText);
-      if (request.status < 300 && body) resolve(body as unknown as UploadedFile);
-      else reject(refusal(request.status, body));
+      if (request.status === 200 && body) resolve(body as UploadedFile);
+      else reject(errorFrom(request.status, body));
     };
     request.onerror = () => reject(new NetworkError());
     request.onabort = () => reject(new NetworkError());
@@ -29,18 +28,9 @@ export function upload(file: File, onProgress: (fraction: number) => void): Uplo
   return { done, cancel: () => request.abort() };
 }
 
-function refusal(status: number, body: Record<string, unknown> | null): ApiError {
-  const error = body?.["error"];
-  const message =
-    typeof error === "object" && error !== null && "message" in error
-      ? String(error.message)
-      : t.errors.status(status);
-  return new ApiError(status, "upload", message);
-}
-
-function parse(text: string): Record<string, unknown> | null {
+function parse(text: string): unknown {
   try {
-    return JSON.parse(text) as Record<string, unknown>;
+    return JSON.parse(text);
   } catch {
     return null;
   }

@@ -1,11 +1,10 @@
 import { expect, test } from "vitest";
-import type { ContentBlock, LogEvent } from "../api/events";
-import type { Session } from "../api/types";
-import { applyEvents, applySession, refold } from "./fold";
+import type { LogEvent } from "../api/events";
+import { applyEvents, applySession, refold, type SessionFacts } from "./fold";
 import { applyPreviews, withdrawPreview } from "./previews";
 import { emptyView, type View } from "./view";
 
-const text = (value: string): ContentBlock[] => [{ type: "text", text: value }];
+const text = (value: string) => [{ type: "text", text: value } as const];
 const at = (second: number) => new Date(second * 1000).toISOString();
 
 const ask = (id: string, value = id): LogEvent => ({
@@ -54,20 +53,21 @@ function fold(...events: LogEvent[]): View {
 }
 
 const kinds = (view: View) => view.rows.map((id) => view.items.get(id)?.kind);
-const SESSION: Session = {
-  id: "sesn_1",
-  title: "Tidy up",
-  status: "idle",
-  state: "active",
+const SESSION: SessionFacts = {
   seq: 100,
+  title: "Tidy up",
+  state: "active",
   model: "m",
   permission_mode: "plan",
   queue: [],
-  pending: [],
   cost_usd: 0.5,
-  created_at: at(0),
-  updated_at: at(0),
-  archived_at: null,
+  usage: {
+    input_tokens: 1,
+    output_tokens: 1,
+    cache_read_input_tokens: 0,
+    cache_creation: { ephemeral_1h_input_tokens: 0, ephemeral_5m_input_tokens: 0 },
+    list_cost: { amount: "50", currency: "USD" },
+  },
 };
 
 test("a turn is shown as message, tool, answer and its end", () => {

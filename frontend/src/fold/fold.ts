@@ -37,8 +37,14 @@ export function refold(old: View, firstSeq: number, events: readonly LogEvent[])
   return { ...draft.view, tasks: mergeTasks(old, draft.view), todos: latestTodos(old, draft.view) };
 }
 
+/** What the fold takes from a session's resource. */
+export type SessionFacts = Pick<
+  Session,
+  "seq" | "title" | "model" | "permission_mode" | "state" | "cost_usd" | "usage" | "queue"
+>;
+
 /** Takes over what the session's resource says and the loaded part of the log may not. */
-export function applySession(view: View, session: Session): View {
+export function applySession(view: View, session: SessionFacts): View {
   if (session.seq < view.lastSeq) return view;
   const draft = new Draft(view);
   const next = draft.view;
@@ -47,9 +53,10 @@ export function applySession(view: View, session: Session): View {
   next.permissionMode = session.permission_mode;
   next.state = session.state;
   next.costUsd = session.cost_usd;
-  if (session.usage) next.usage = session.usage;
+  next.usage = session.usage;
   for (const queued of session.queue) {
     const { id, content, client_id, seq } = queued;
+    if (!content) continue;
     const event = { id, type: "user.message", content } as const;
     const withClient = client_id ? { ...event, client_id } : event;
     messages.userMessage(draft, withClient, seq ?? 0);

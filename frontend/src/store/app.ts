@@ -9,7 +9,6 @@ interface AppState {
   readonly expired: boolean;
   readonly me: Me | null;
   readonly agents: readonly Agent[] | null;
-  readonly environment: string | null;
 }
 
 export const useApp = create<AppState>()(() => ({
@@ -17,7 +16,6 @@ export const useApp = create<AppState>()(() => ({
   expired: false,
   me: null,
   agents: null,
-  environment: null,
 }));
 
 const set = useApp.setState;
@@ -33,11 +31,9 @@ export const app = {
     }
   },
   async loadAgents(): Promise<void> {
-    const [agents, environments] = await Promise.all([api.agents(), api.environments()]);
-    set({
-      agents: agents.data.filter((agent) => !agent.archived_at),
-      environment: environments.data[0]?.id ?? null,
-    });
+    const { data } = await api.agents();
+    // Newest first; the one that was there from the beginning is the default.
+    set({ agents: data.filter((agent) => !agent.archived_at).toReversed() });
   },
   signedOut(): void {
     const was = useApp.getState().me !== null;

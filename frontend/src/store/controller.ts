@@ -7,7 +7,7 @@ import { NetworkError, wordsFor } from "../api/errors";
 import type { ClientEvent, ContentBlock, LogEvent, ToolConfirmation } from "../api/events";
 import { Outbox, type OutboxEntry } from "../api/outbox";
 import { type Connection, type Ended, type ServerMessage, SessionSocket } from "../api/socket";
-import type { Session } from "../api/types";
+import type { Session, SessionUpdate } from "../api/types";
 import { applyEvents, applySession, refold } from "../fold/fold";
 import { applyPreviews, withdrawPreview } from "../fold/previews";
 import { titleOf } from "../fold/title";
@@ -26,7 +26,10 @@ export class SessionController {
   private readonly socket: SessionSocket;
   private readonly inbox = new Inbox((messages) => this.take(messages));
   private readonly outbox: Outbox;
+  private readonly gaps = new Set<string>();
   private events: LogEvent[] = [];
+  /** Where the part of the log before `events` begins. */
+  private olderPage: string | null = null;
   private closed = false;
 
   constructor(readonly id: string) {
@@ -54,9 +57,10 @@ export class SessionController {
     try {
       const [session, page] = await Promise.all([
         api.session(this.id),
-        api.eventsBefore(this.id, null, PAGE),
+        api.events(this.id, { page: null, limit: PAGE }),
       ]);
       if (this.closed) return;
+      this.olderPage = page.next_page ?? null;
       this.showLoaded(session, page.data);
       this.socket.open();
       await this.fetchMissing(session);
@@ -112,7 +116,7 @@ export class SessionController {
     }
   }
 
-  async updateSettings(body: { model?: string; permission_mode?: string }): Promise<void> {
+  async updateSettings(body: SessionUpdate): Promise<void> {
     try {
       await api.updateSession(this.id, body);
     } catch (error) {
@@ -143,11 +147,12 @@ export class SessionController {
 
   async loadOlder(): Promise<void> {
     const { view, older } = this.store.getState();
-    if (older === "loading" || view.firstSeq <= 1) return;
+    if (older === "loading" || view.firstSeq <= 1 || this.olderPage === null) return;
     this.store.setState({ older: "loading" });
     try {
-      const page = await api.eventsBefore(this.id, view.firstSeq, PAGE);
-      if (this.closed || this.view.firstSeq !== view.firstSeq) return;
+      const page = await api.events(this.id, { page: this.olderPage, limit: PAGE });
+      if (this.closed) return;
+      this.olderPage = page.next_page ?? null;
       this.events = [...page.data.toReversed(), ...this.events];
       const first = page.data.at(-1)?.seq ?? 1;
       this.setView(refold(this.view, first, this.events));
@@ -178,7 +183,8 @@ export class SessionController {
       ...(this.view.contextTokens === null ? ["span.model_request_end"] : []),
     ];
     for (const type of wanted) {
-      const { data } = await api.eventsBefore(this.id, this.view.firstSeq, 1, [type]);
+      const query = { page: null, limit: 1, types: [type] };
+      const { data } = await api.events(this.id, query);
       const event = data[0];
       if (event && !this.closed) this.overlay(event);
     }
@@ -208,7 +214,7 @@ export class SessionController {
   private take(messages: readonly ServerMessage[]): void {
     const before = this.view;
     let view = before;
-    let gap = false;
+    let gap: string | null = null;
     for (const message of messages) {
       switch (message.type) {
         case "events":
@@ -218,7 +224,7 @@ export class SessionController {
         case "previews": {
           const result = applyPreviews(view, message.events, Date.now() + this.skew());
           view = result.view;
-          gap ||= result.gap !== null;
+          gap ??= result.gap;
           break;
         }
         case "preview_withdrawn":
@@ -241,7 +247,14 @@ export class SessionController {
       }
     }
     if (view !== before) this.setView(view);
-    if (gap) this.socket.restart();
+    if (gap !== null) this.onGap(gap);
+  }
+
+  /** Asks for what is missing, once; a gap that stays is filled by the event itself. */
+  private onGap(eventId: string): void {
+    if (this.gaps.has(eventId)) return;
+    this.gaps.add(eventId);
+    this.socket.restart();
   }
 
   private keep(lastSeq: number, firstSeq: number, events: readonly LogEvent[]): void {

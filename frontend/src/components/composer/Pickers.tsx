@@ -1,5 +1,6 @@
 /** Which model answers, and how much it may do without asking. */
 import { ChevronDown, Cpu, Shield } from "lucide-react";
+import type { PermissionMode } from "../../api/types";
 import { useApp } from "../../store/app";
 import { t } from "../../strings";
 import { Menu, MenuChoices } from "../ui/overlay";
@@ -9,7 +10,7 @@ interface Props {
   readonly model: string | null;
   readonly mode: string;
   readonly onModel: (model: string) => void;
-  readonly onMode: (mode: string) => void;
+  readonly onMode: (mode: PermissionMode) => void;
 }
 
 export function Pickers({ model, mode, onModel, onMode }: Props) {
@@ -33,7 +34,7 @@ export function Pickers({ model, mode, onModel, onMode }: Props) {
           label={t.composer.mode}
           value={mode}
           choices={modes.map((id) => ({ value: id, name: modeName(id), hint: t.modes[id]?.hint }))}
-          onChange={onMode}
+          onChange={(id) => onMode(id as PermissionMode)}
         />
       </Menu>
       <Menu

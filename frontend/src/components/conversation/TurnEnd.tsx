@@ -57,6 +57,15 @@ function Cut({ item }: { item: TurnItem }) {
   const known = item.reason === null ? undefined : t.turn.reasons[item.reason];
   const plain = interrupted ? t.turn.interruptedPlain : t.turn.failedPlain;
   const Icon = interrupted ? OctagonPause : CircleAlert;
+  const retry = retryable ? (
+    <div className={styles.noteActions}>
+      <Button onClick={() => controller.retryTurn(item.messageIds)}>
+        <RotateCcw size={16} aria-hidden="true" />
+        {t.turn.retry}
+      </Button>
+    </div>
+  ) : null;
+  if (item.explained) return <div data-turn={item.outcome}>{retry}</div>;
   return (
     <div
       className={styles.note}
@@ -68,18 +77,9 @@ function Cut({ item }: { item: TurnItem }) {
         <span className={styles.noteTitle}>
           {interrupted ? t.turn.interrupted : t.turn.failed}.
         </span>{" "}
-        <span className={styles.noteText}>
-          {item.explained ? "" : (item.message ?? known ?? plain)}
-        </span>
+        <span className={styles.noteText}>{item.message ?? known ?? plain}</span>
       </p>
-      {retryable ? (
-        <div className={styles.noteActions}>
-          <Button onClick={() => controller.retryTurn(item.messageIds)}>
-            <RotateCcw size={16} aria-hidden="true" />
-            {t.turn.retry}
-          </Button>
-        </div>
-      ) : null}
+      {retry}
     </div>
   );
 }

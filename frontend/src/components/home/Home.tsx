@@ -3,6 +3,7 @@ import { ArrowUpRight, Bot, ChevronDown, PanelLeft } from "lucide-react";
 import { useEffect, useState } from "react";
 import { wordsFor } from "../../api/errors";
 import type { ContentBlock } from "../../api/events";
+import type { PermissionMode } from "../../api/types";
 import { app, useApp } from "../../store/app";
 import { startSession } from "../../store/start";
 import { ui, useUi } from "../../store/ui";
@@ -25,7 +26,7 @@ export function Home() {
   const focus = useUi((state) => state.focus);
   const [agentId, setAgentId] = useState<string | null>(null);
   const [model, setModel] = useState<string | null>(null);
-  const [mode, setMode] = useState<string | null>(null);
+  const [mode, setMode] = useState<PermissionMode | null>(null);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const chosen = agentId ?? agents?.[0]?.id ?? null;
@@ -38,7 +39,12 @@ export function Home() {
     if (busy || chosen === null) return;
     setBusy(true);
     setError(null);
-    startSession({ agentId: chosen, model, mode, content }).catch((reason: unknown) => {
+    const settings = {
+      agent: chosen,
+      ...(model ? { model } : {}),
+      ...(mode ? { permission_mode: mode } : {}),
+    };
+    startSession({ settings, content }).catch((reason: unknown) => {
       const text = content.find((block) => block.type === "text")?.text ?? "";
       writeDraft(DRAFT, text);
       setBusy(false);

@@ -43,13 +43,13 @@ export function Folder({ path, version, onOpen }: Props) {
     return <p className={styles.empty}>{path === "" ? t.files.emptyRoot : t.files.empty}</p>;
   }
   const sorted = listing.files.toSorted(
-    (a, b) => Number(b.directory) - Number(a.directory) || a.name.localeCompare(b.name),
+    (a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name),
   );
   return (
     <ul className={path === "" ? "" : styles.nested}>
       {sorted.map((file) => {
         const full = path === "" ? file.name : `${path}/${file.name}`;
-        return file.directory ? (
+        return file.type === "directory" ? (
           <Subfolder key={full} name={file.name} path={full} version={version} onOpen={onOpen} />
         ) : (
           <Entry key={full} file={file} path={full} onOpen={onOpen} />
@@ -81,6 +81,8 @@ function Subfolder({ name, path, version, onOpen }: Props & { readonly name: str
 }
 
 const ICONS = { image: FileImage, markdown: FileText, text: FileCode, other: File } as const;
+
+const rank = (file: FileInfo) => (file.type === "directory" ? 0 : 1);
 
 interface EntryProps {
   readonly file: FileInfo;

@@ -2,7 +2,7 @@
 import * as Popover from "@radix-ui/react-popover";
 import { useState } from "react";
 import { api } from "../../api/client";
-import type { Json } from "../../api/events";
+import type { Json, Usage } from "../../api/events";
 import { isObject } from "../../fold/structured";
 import { count, money } from "../../lib/format";
 import { useApp } from "../../store/app";
@@ -114,7 +114,7 @@ function Details({ tokens, window, percent }: DetailsProps) {
             {entry(t.usage.input, usage.input_tokens)}
             {entry(t.usage.output, usage.output_tokens)}
             {entry(t.usage.cacheRead, usage.cache_read_input_tokens)}
-            {entry(t.usage.cacheWrite, usage.cache_creation_input_tokens)}
+            {entry(t.usage.cacheWrite, cacheWritten(usage))}
           </dl>
         </>
       ) : null}
@@ -161,4 +161,9 @@ function categoriesOf(value: Json | undefined): readonly (readonly [string, numb
       ? [[entry["name"], entry["tokens"]] as const]
       : [],
   );
+}
+
+function cacheWritten(usage: Usage): number {
+  const parts = usage.cache_creation;
+  return (parts?.ephemeral_5m_input_tokens ?? 0) + (parts?.ephemeral_1h_input_tokens ?? 0);
 }

@@ -13,7 +13,7 @@ export function Terminal({ item }: { item: ToolItem }) {
   const details = result?.details;
   const stderr = plainOutput(details ? stringOf(details, "stderr") : "");
   const stdout = details ? stringOf(details, "stdout") : "";
-  const output = plainOutput(stdout || (stderr ? "" : textOf(result?.blocks)));
+  const output = plainOutput(stdout || textOf(result?.blocks));
   const command = stringOf(item.input, "command");
   const { shown, toggle } = useClipped(output.trimEnd());
   const silent = result && !output.trim() && !stderr.trim();
