@@ -31,10 +31,12 @@ MODULES = [
 ]
 TARGET = ROOT / "docs" / "reference" / "settings.md"
 _INTRODUCTION = """\
-Everything is set by environment variables. `csp up` sets those that connect its parts (addresses,
-sockets, key files) and passes the others on, so a variable that is set for `csp up` holds for the
-part that reads it. A value that is out of its range stops the part at its start with a sentence
-that names the variable."""
+Everything is set by environment variables. In the local mode they can also stand in the file
+`csp.env` of the data directory, one `NAME=value` a line, which every `csp` command reads; the
+environment wins. `csp up` sets those that connect its parts (addresses, sockets, key files) and
+passes the others on, so a variable that is set for `csp up` holds for the part that reads it. A
+value that is out of its range stops the part at its start with a sentence that names the
+variable."""
 _NAMES = {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path"}
 
 
