@@ -145,6 +145,15 @@ class Viewer:
 
         return await self.until(answered, f"the acknowledgement of {client_id}", deadline)
 
+    async def answered(self, client_id: str, deadline: float = _DEADLINE) -> None:
+        """Returns at the acknowledgement, the refusal, or the connection's end."""
+
+        def seen() -> bool:
+            refused = any(error.get("client_id") == client_id for error in self.errors)
+            return refused or client_id in self.acks or self.closed is not None
+
+        await self.until(seen, f"an answer to {client_id}", deadline)
+
     async def refusal(self, client_id: str, deadline: float = _DEADLINE) -> Event:
         """The error that answers a sending."""
 
