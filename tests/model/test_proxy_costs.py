@@ -116,6 +116,7 @@ async def test_refused_and_failed_requests_cost_nothing(
     rows = await settled(database_url, session.id, 4)
     assert [row["http_status"] for row in rows] == [400, 429, 500, 529]
     assert [row["cost_microusd"] for row in rows] == [0, 0, 0, 0]
+    assert await usage_events(database_url, session.id) == []
 
 
 async def test_error_body_and_retry_header_pass_unchanged(worker: AsyncAnthropic) -> None:

@@ -110,8 +110,10 @@ class Settler:
         group = [s for s in list(self._waiting)[:_BATCH] if _key(s) == key]
         try:
             totals = await self._ledger.settle(*key, group)
-            self._forget(group)
-            await self._usage.append(*key, totals)
+            # A request that failed changes nothing that the session has not been told.
+            if any(settled.cost_microusd for settled in group):
+                await self._usage.append(*key, totals)
+            self._forget(group)  # until here all of it may be done again
         except DATABASE_AWAY as error:
             log.debug("costs_wait_for_the_database", requests=len(self._waiting), error=str(error))
             return False

@@ -33,13 +33,19 @@ def run(turn: Turn) -> Answer:
 
 
 def list_files(turn: Turn) -> Answer:
-    return _run(turn, "ls -la", "I'll look at the files in the working directory.")
+    saying = "I'll look at the files in the working directory."
+    return _run(turn, "ls -la", saying, "List the files")
 
 
-def _run(turn: Turn, command: str, saying: str = "I'll run this command.") -> Answer:
+def _run(
+    turn: Turn,
+    command: str,
+    saying: str = "I'll run this command.",
+    description: str = "Run the command that was asked for",
+) -> Answer:
     ran = turn.named("Bash")
     if not ran:
-        told = {"command": command, "description": "Run the command that was asked for"}
+        told = {"command": command, "description": description}
         return use(turn, "Bash", told, saying)
     result = ran[-1]
     if result.is_error:

@@ -10,7 +10,8 @@ from csp_controlplane.scripted_model.turns import Turn
 
 _HELP = """\
 I'm a **scripted model**: no API key is set, so what I say comes from a script. Everything around \
-me is real: the agent, its tools, the files and the cost display. Try one of these:
+me is real: the agent, its tools and its files. The cost is what a real model would have charged; \
+nobody pays it. Try one of these:
 
 - **list files** or **run: uname -a** uses the shell, after you allow it
 - **create hello.py** writes a file and runs it; **edit hello.py** changes it
