@@ -15,6 +15,8 @@ from csp_controlplane.runtime.protocol import NoCapacity, RuntimeUnavailable, Wo
 from csp_crds.agent import AgentSpec, Limits
 from support.runtimes import RUNTIMES, RuntimeHarness, runtime_harness
 
+pytestmark = pytest.mark.timeout(240)  # whole installations, maybe on a busy machine
+
 if TYPE_CHECKING:
     from conftest import ScriptedModel
 

@@ -17,6 +17,8 @@ from csp_controlplane.supervisor.errors import ExitCode
 from support.processes import free_port, processes_of
 from support.stack import Stack
 
+pytestmark = pytest.mark.timeout(240)  # whole installations, maybe on a busy machine
+
 CSP = str(Path(sys.executable).with_name("csp"))
 
 

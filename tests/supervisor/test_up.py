@@ -16,6 +16,8 @@ from support.processes import listens
 from support.stack import Stack
 from support.waiting import wait_until_sync
 
+pytestmark = pytest.mark.timeout(240)  # whole installations, maybe on a busy machine
+
 GATEWAY = "csp_controlplane.gateway"
 WORKER = "csp_worker"
 PROXY = "csp_controlplane.proxy"

@@ -29,7 +29,7 @@ async def is_empty(url: str) -> bool:
 
 
 async def load(url: str, file: Path) -> None:
-    """Into an empty public schema. Objects of the dump's owner become ours.
+    """Replaces what the public schema holds. Objects of the dump's owner become ours.
 
     The owner of the dumped tables may not exist here: it is made for the moment, because the two
     roles that the schema itself relies on must keep what they own.
@@ -42,7 +42,11 @@ async def load(url: str, file: Path) -> None:
         made = [role for role in sorted(owners | _OWN_ROLES) if await _make(connection, role)]
         for role in _OWN_ROLES:
             await connection.execute(f"grant {role} to {_quoted(us)}")
-        await connection.execute("drop schema public cascade")
+        if not await is_empty(url):
+            await connection.execute(
+                "drop schema public cascade; create schema public authorization pg_database_owner;"
+                " grant usage on schema public to public"
+            )
         await _tool("pg_restore", "--exit-on-error", "--single-transaction", f"--dbname={url}",
                     str(file))  # fmt: skip
         for role in set(made) - _OWN_ROLES:

@@ -42,6 +42,7 @@ async def readable_database(layout: Layout) -> AsyncIterator[str]:
     elif instance is not None:
         yield instance.database_url
     else:
+        layout.create()  # its run directory went with the last stop
         held = lock.acquire(layout)
         try:
             async with embedded_server(layout) as url:
