@@ -238,7 +238,10 @@ export const t = {
     background: "in the background",
     editedByYou: "You changed the input",
     denyMessage: "You said:",
-    deniedByPolicy: "The agent's rules do not allow this.",
+    deniedByPolicy: (reason: string | null) =>
+      reason
+        ? `The agent's rules do not allow this (${reason}).`
+        : "The agent's rules do not allow this.",
     answered: "Your answer",
     helper: "Helper",
     helperSteps: (count: number) => plural(count, "step", "steps"),

@@ -75,7 +75,8 @@ export interface ToolUseEvent extends Nested {
   readonly mcp_server_name?: string;
   readonly input: JsonObject;
   readonly evaluated_permission?: "allow" | "ask" | "deny";
-  readonly evaluation?: Json;
+  /** Which rule decided, in words. */
+  readonly reason?: string | null;
   readonly title?: string | null;
   readonly description?: string | null;
   readonly suggested_rule?: string | null;

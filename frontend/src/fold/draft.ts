@@ -77,6 +77,7 @@ export class Draft {
       title: null,
       description: null,
       rule: null,
+      reason: null,
       background: false,
       state: "running",
       answer: null,

@@ -54,6 +54,20 @@ function fold(...events: LogEvent[]): View {
 
 const kinds = (view: View) => view.rows.map((id) => view.items.get(id)?.kind);
 const SESSION: SessionFacts = {
+  agent: {
+    type: "agent",
+    id: "agent_1",
+    version: 1,
+    name: "Agent",
+    description: null,
+    model: { id: "default" },
+    system: null,
+    tools: [],
+    mcp_servers: [],
+    skills: [],
+    execution_identity: { type: "service_account" },
+    options: {},
+  },
   seq: 100,
   title: "Tidy up",
   state: "active",

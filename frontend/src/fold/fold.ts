@@ -40,7 +40,7 @@ export function refold(old: View, firstSeq: number, events: readonly LogEvent[])
 /** What the fold takes from a session's resource. */
 export type SessionFacts = Pick<
   Session,
-  "seq" | "title" | "model" | "permission_mode" | "state" | "cost_usd" | "usage" | "queue"
+  "agent" | "seq" | "title" | "model" | "permission_mode" | "state" | "cost_usd" | "usage" | "queue"
 >;
 
 /** Takes over what the session's resource says and the loaded part of the log may not. */
@@ -49,7 +49,7 @@ export function applySession(view: View, session: SessionFacts): View {
   const draft = new Draft(view);
   const next = draft.view;
   next.title = session.title;
-  next.model = session.model;
+  next.model = session.model ?? session.agent.model.id;
   next.permissionMode = session.permission_mode;
   next.state = session.state;
   next.costUsd = session.cost_usd;

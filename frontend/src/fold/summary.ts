@@ -36,8 +36,8 @@ export function summarise(item: Pick<ToolItem, "name" | "server" | "input" | "ti
 
 /** The name of a tool in a sentence. */
 export function toolName(item: Pick<ToolItem, "name" | "server" | "title">): string {
-  if (item.title) return inWorkspace(item.title);
-  return item.name in t.verbs ? item.name : plainName(item.name, item.server);
+  if (item.name in t.verbs) return item.name;
+  return item.title ? inWorkspace(item.title) : plainName(item.name, item.server);
 }
 
 const PROSE = new Set(["Agent", "Task", "WebSearch", "AskUserQuestion", "TodoWrite", "Skill"]);
@@ -45,7 +45,7 @@ const PROSE = new Set(["Agent", "Task", "WebSearch", "AskUserQuestion", "TodoWri
 function targetOf(name: string, input: JsonObject): string {
   switch (name) {
     case "Bash":
-      return firstLine(stringOf(input, "command"));
+      return inWorkspace(firstLine(stringOf(input, "command")));
     case "Read":
     case "Write":
     case "Edit":

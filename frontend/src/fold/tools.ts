@@ -24,6 +24,7 @@ export function toolUse(draft: Draft, event: ToolUseEvent, seq: number): void {
     title: event.title ?? null,
     description: event.description ?? null,
     rule: event.suggested_rule ?? null,
+    reason: event.reason ?? null,
     background: event.background ?? false,
     state,
     answer: null,

@@ -68,6 +68,8 @@ export interface ToolItem extends ItemBase {
   readonly title: string | null;
   readonly description: string | null;
   readonly rule: string | null;
+  /** Which rule of the agent decided, in words. */
+  readonly reason: string | null;
   readonly background: boolean;
   readonly state: ToolState;
   readonly answer: ToolConfirmation | null;

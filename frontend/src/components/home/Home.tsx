@@ -22,7 +22,6 @@ const DRAFT = "home";
 
 export function Home() {
   const agents = useApp((state) => state.agents);
-  const firstModel = useApp((state) => state.me?.models[0]?.id ?? null);
   const focus = useUi((state) => state.focus);
   const [agentId, setAgentId] = useState<string | null>(null);
   const [model, setModel] = useState<string | null>(null);
@@ -85,7 +84,7 @@ export function Home() {
                 <AgentPicker agents={agents} value={chosen ?? ""} onChange={setAgentId} />
               ) : null}
               <Pickers
-                model={model ?? firstModel}
+                model={model ?? agents?.find((agent) => agent.id === chosen)?.model.id ?? null}
                 mode={mode ?? "default"}
                 onModel={setModel}
                 onMode={setMode}

@@ -83,7 +83,7 @@ function Actions({ item }: { item: ToolItem }) {
       </Button>
       {item.rule && item.rule !== item.name ? (
         <p className={styles.rule}>
-          {t.approval.allowSession}: <code>{item.rule}</code>
+          {t.approval.allowSession}: <code>{inWorkspace(item.rule)}</code>
         </p>
       ) : null}
     </div>

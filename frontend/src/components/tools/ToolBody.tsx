@@ -25,7 +25,7 @@ export function ToolBody({ item }: { item: ToolItem }) {
         </p>
       ) : null}
       {item.state === "denied" && !item.answer ? (
-        <p className={styles.note}>{t.tool.deniedByPolicy}</p>
+        <p className={styles.note}>{t.tool.deniedByPolicy(item.reason)}</p>
       ) : null}
       {item.result && item.result.truncatedBytes > 0 ? (
         <p className={styles.note}>{t.tool.truncated(bytes(item.result.truncatedBytes))}</p>
