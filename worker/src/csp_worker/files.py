@@ -99,5 +99,5 @@ def _entry(root: Path, entry: os.DirEntry[str]) -> Entry | None:
         info = entry.stat()
         name = entry.name.encode("utf-8", "replace").decode()
         return Entry(name, stat.S_ISDIR(info.st_mode), info.st_size, info.st_mtime)
-    except OSError:
+    except (OSError, RuntimeError):
         return None

@@ -38,14 +38,14 @@ def clean_json(value: Any) -> Any:
 
 def cap(text: str, limit: int = TEXT_LIMIT) -> tuple[str, int]:
     """At most `limit` bytes of UTF-8, and how many bytes were cut out of the middle."""
-    if len(text) * 3 <= limit:
+    if len(text) * 4 <= limit:
         return text, 0
     raw = text.encode("utf-8", "replace")
     if len(raw) <= limit:
         return text, 0
     half = limit // 2
     head = raw[:half].decode("utf-8", "ignore")
-    tail = raw[-half:].decode("utf-8", "ignore")
+    tail = raw[len(raw) - half :].decode("utf-8", "ignore")
     cut = len(raw) - len(head.encode()) - len(tail.encode())
     return f"{head}\n[... {cut} bytes left out ...]\n{tail}", cut
 
