@@ -10,6 +10,7 @@ import pytest
 
 from csp_controlplane.store.database import Database
 from support.gateway_process import GatewayProcess, Person, new_admin, new_member
+from support.stack import Stack
 from support.valkey import ValkeyServer
 
 
@@ -73,3 +74,25 @@ async def api(admin: Person) -> AsyncIterator[httpx.AsyncClient]:
     """The admin's client."""
     async with admin.client() as client:
         yield client
+
+
+@pytest.fixture
+async def stack_db(stack: Stack) -> AsyncIterator[Database]:
+    database = await Database.connect(stack.instance.database_url, max_size=2)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def person(stack: Stack, stack_db: Database) -> Person:
+    return await new_admin(stack_db, stack.url)
+
+
+@pytest.fixture
+async def client(person: Person) -> AsyncIterator[httpx.AsyncClient]:
+    async with person.client() as client:
+        yield client
+        # A session keeps its worker: the next test gets the machine back.
+        listed = await client.get("/sessions", params={"limit": 100, "include_archived": True})
+        for session in listed.json()["data"]:
+            await client.delete(f"/sessions/{session['id']}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Any, get_args
 
 import httpx
@@ -19,11 +18,8 @@ from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
 from websockets.asyncio.client import connect
 
-from csp_controlplane.store.database import Database
-from support.gateway_process import Person, new_admin
-from support.session_api import Stream, message, new_session, until_event
-from support.stack import Stack
-from support.waiting import wait_until
+from support.gateway_process import Person
+from support.session_api import message, new_session, until_event
 
 ASK_FOR_BASH: Any = [
     {
@@ -31,28 +27,6 @@ ASK_FOR_BASH: Any = [
         "default_config": {"permission_policy": {"type": "always_ask"}},
     }
 ]
-
-
-@pytest.fixture
-async def stack_db(stack: Stack) -> AsyncIterator[Database]:
-    database = await Database.connect(stack.instance.database_url, max_size=2)
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-async def person(stack: Stack, stack_db: Database) -> Person:
-    return await new_admin(stack_db, stack.url)
-
-
-@pytest.fixture
-async def client(person: Person) -> AsyncIterator[httpx.AsyncClient]:
-    async with person.client() as client:
-        yield client
-        # A session keeps its worker: the next test gets the machine back.
-        listed = await client.get("/sessions", params={"limit": 100, "include_archived": True})
-        for session in listed.json()["data"]:
-            await client.delete(f"/sessions/{session['id']}")
 
 
 @pytest.fixture
@@ -165,83 +139,6 @@ async def test_sessions_are_found_renamed_archived_and_deleted(client: httpx.Asy
     assert gone.json() == {"id": one, "type": "session_deleted"}
     assert (await client.get(f"/sessions/{one}")).status_code == 404
     assert await listed(include_archived=True) == [two]
-
-
-def _has_more_than(stream: Stream, count: int) -> bool:
-    return len(stream.events) > count
-
-
-async def test_a_stream_begins_at_the_end_and_resumes_by_seq(client: httpx.AsyncClient) -> None:
-    session = await new_session(client)
-    path = f"/sessions/{session}/events"
-    sent = await client.post(path, json={"events": [message("hello")]})
-    await until_event(client, session, "session.status_idle")
-    head = (await client.get(f"/sessions/{session}")).json()["seq"]
-    async with client.stream("GET", f"{path}/stream") as response:
-        assert response.headers["content-type"].startswith("text/event-stream")
-        stream = Stream(response)
-        await client.post(path, json={"events": [message("again")]})
-        kind, seq, body = await stream.until("user.message")
-        assert (kind, int(seq)) == ("user.message", body["seq"])
-        assert body["seq"] > head
-        assert body["content"][0]["text"] == "again"
-        assert not any(kind.startswith("event_") for kind, _, _ in stream.events)
-        await stream.close()
-    first = sent.json()["data"][0]["seq"]
-    resumes: list[dict[str, Any]] = [
-        {"params": {"after": first - 1}},
-        {"headers": {"last-event-id": str(first - 1)}},
-    ]
-    for resume in resumes:
-        async with client.stream("GET", f"{path}/stream", **resume) as response:
-            stream = Stream(response)
-            await wait_until(partial(_has_more_than, stream, head - first), 20, "the replay")
-            seqs = [int(seq) for _, seq, _ in stream.events]
-            assert seqs == list(range(first, first + len(seqs)))
-            await stream.close()
-
-
-async def test_deltas_add_up_to_the_message(client: httpx.AsyncClient) -> None:
-    session = await new_session(client)
-    path = f"/sessions/{session}/events"
-    params = {"event_deltas[]": ["agent.message", "agent.thinking"]}
-    async with client.stream("GET", f"{path}/stream", params=params) as response:
-        stream = Stream(response)
-        await client.post(path, json={"events": [message("think about something, then answer")]})
-        _, _, fact = await stream.until("agent.message")
-        text = "".join(
-            body["delta"]["content"]["text"]
-            for kind, _, body in stream.events
-            if kind == "event_delta" and body["event_id"] == fact["id"]
-        )
-        assert text == fact["content"][0]["text"]
-        assert any(
-            body["event"]["type"] == "agent.thinking"
-            for kind, _, body in stream.events
-            if kind == "event_start"
-        )
-        await stream.close()
-
-
-async def test_a_stream_ends_with_its_session(client: httpx.AsyncClient) -> None:
-    session = await new_session(client)
-    path = f"/sessions/{session}/events/stream"
-    async with client.stream("GET", path) as response:
-        stream = Stream(response)
-        assert (await client.delete(f"/sessions/{session}")).status_code == 200
-        await asyncio.wait_for(stream.ended.wait(), 20)
-
-
-async def test_a_stream_refuses_what_it_cannot_do(client: httpx.AsyncClient) -> None:
-    session = await new_session(client)
-    path = f"/sessions/{session}/events/stream"
-    assert (await client.get(path, params={"event_deltas[]": "user.message"})).status_code == 400
-    assert (await client.get(path, headers={"last-event-id": "x"})).status_code == 400
-    async with client.stream("GET", path, params={"after": 10_000}) as response:
-        stream = Stream(response)
-        _, _, body = await stream.until("error")
-        assert body["error"]["type"] == "conflict_error"
-        await asyncio.wait_for(stream.ended.wait(), 10)
 
 
 async def test_the_workspace_is_shown(client: httpx.AsyncClient) -> None:

@@ -12,6 +12,13 @@ from anthropic.types.beta import BetaManagedAgentsSession
 from support.waiting import wait_until
 
 
+async def ok(answer: httpx.Response) -> dict[str, Any]:
+    """The body of an answer that must be 200."""
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
 def message(text: str) -> dict[str, Any]:
     return {"type": "user.message", "content": [{"type": "text", "text": text}]}
 

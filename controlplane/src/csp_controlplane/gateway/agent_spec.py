@@ -12,21 +12,23 @@ from typing import Any, Final
 from csp_controlplane.errors import InvalidRequest
 from csp_controlplane.gateway.agent_tools import COMPANIONS, HARMLESS, TOOLS
 from csp_controlplane.gateway.schemas.agents import (
+    AgentDefinition,
+    AgentOptions,
+    EffortLevel,
+    ModelConfig,
+    UrlMcpServer,
+)
+from csp_controlplane.gateway.schemas.tools import (
     ALLOW,
     ASK,
     READING,
-    AgentDefinition,
-    AgentOptions,
     AgentToolset,
-    EffortLevel,
     McpToolset,
-    ModelConfig,
     PermissionPolicy,
     Tool,
     ToolConfig,
     ToolDefault,
     ToolName,
-    UrlMcpServer,
 )
 from csp_crds.agent import DEFAULT_TOOLS, AgentSpec, Permission
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from csp_controlplane.errors import InvalidRequest
-from csp_controlplane.gateway.schemas.agents import (
+from csp_controlplane.gateway.schemas.agents import UrlMcpServer
+from csp_controlplane.gateway.schemas.tools import (
     ALLOW,
     ASK,
     AgentToolset,
@@ -19,7 +20,6 @@ from csp_controlplane.gateway.schemas.agents import (
     ToolConfig,
     ToolDefault,
     ToolName,
-    UrlMcpServer,
 )
 
 TOOLS: Final[dict[ToolName, str]] = {

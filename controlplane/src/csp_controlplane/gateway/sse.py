@@ -114,8 +114,8 @@ class EventStream(Response):
             except Unauthenticated as error:
                 await body(b"event: error\ndata: %b\n\n" % orjson.dumps(error.body()))
                 return
-            except ApiError as error:
-                log.debug("stream_check_waits", error=error.message)
+            except (ApiError, *DATABASE_AWAY) as error:
+                log.debug("stream_check_waits", error=str(error))
 
 
 async def _gone(receive: Receive) -> None:

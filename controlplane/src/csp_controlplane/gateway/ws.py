@@ -24,6 +24,7 @@ from csp_controlplane.gateway.state import GatewayState, state_of
 from csp_controlplane.gateway.views import session_view
 from csp_controlplane.live.frames import SLOW
 from csp_controlplane.live.subscription import Subscription
+from csp_controlplane.store.database import DATABASE_AWAY
 
 log = structlog.get_logger(__name__)
 router = APIRouter()
@@ -32,6 +33,7 @@ BAD_MESSAGE = 4400
 SIGNED_OUT = 4401
 UNKNOWN = 4404
 TRY_LATER = 1013
+DATABASE_AWAY_TEXT = "The database does not answer. Reconnect in a moment."
 CLOSE_S = 2.0
 REAUTHENTICATE_S = 30.0
 
@@ -51,6 +53,11 @@ async def session_socket(websocket: WebSocket, session_id: str) -> None:
     except ApiError as error:
         await websocket.accept()
         await websocket.close(_close_code(error), error.message[:120])
+        return
+    except DATABASE_AWAY as error:
+        log.warning("socket_refused_without_database", session_id=session_id, error=str(error))
+        await websocket.accept()
+        await websocket.close(TRY_LATER, DATABASE_AWAY_TEXT)
         return
     await websocket.accept()
     hello = {
@@ -98,10 +105,7 @@ class _Connection:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                error = task.exception()
-                if error is not None and not isinstance(error, WebSocketDisconnect | RuntimeError):
-                    log.error("socket_failed", session_id=self._session, exc_info=error)
-                    self._close = self._close or (1011, "Something went wrong: reconnect.")
+                self._explain(task.exception())
         finally:
             for task in tasks:
                 task.cancel()
@@ -110,6 +114,18 @@ class _Connection:
             with suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
                 async with asyncio.timeout(CLOSE_S):
                     await self._socket.close(*self._close)
+
+    def _explain(self, error: BaseException | None) -> None:
+        """What the client is told about a task that failed."""
+        if error is None or isinstance(error, WebSocketDisconnect | RuntimeError):
+            return
+        if isinstance(error, DATABASE_AWAY):
+            # A send that was not acknowledged is sent again under its client id.
+            log.warning("socket_without_database", session_id=self._session, error=str(error))
+            self._close = self._close or (TRY_LATER, DATABASE_AWAY_TEXT)
+            return
+        log.error("socket_failed", session_id=self._session, exc_info=error)
+        self._close = self._close or (1011, "Something went wrong: reconnect.")
 
     async def _write(self) -> None:
         async for frame in self._subscription:
@@ -130,8 +146,8 @@ class _Connection:
             except Unauthenticated:
                 self._close = (SIGNED_OUT, "You are signed out.")
                 return
-            except ApiError as error:
-                log.debug("reauthentication_waits", error=error.message)
+            except (ApiError, *DATABASE_AWAY) as error:
+                log.debug("reauthentication_waits", error=str(error))
 
     async def _read(self) -> None:
         while True:

@@ -29,9 +29,9 @@ from csp_controlplane.gateway.schemas.agents import (
     AgentOptions,
     AgentUpdate,
     ModelConfig,
-    standard_tools,
 )
 from csp_controlplane.gateway.schemas.common import Page, patched_metadata
+from csp_controlplane.gateway.schemas.tools import standard_tools
 from csp_controlplane.gateway.state import state_of
 from csp_controlplane.gateway.views import agent_view
 from csp_controlplane.store import agents, audit

@@ -14,7 +14,6 @@ from csp_controlplane.gateway.schemas.agents import (
     ModelConfig,
     Skill,
     SystemPrompt,
-    Tool,
     UrlMcpServer,
 )
 from csp_controlplane.gateway.schemas.common import (
@@ -25,6 +24,7 @@ from csp_controlplane.gateway.schemas.common import (
     Request,
     Text,
 )
+from csp_controlplane.gateway.schemas.tools import Tool
 from csp_crds.agent import PermissionMode
 
 Status = Literal["rescheduling", "running", "idle", "terminated"]
