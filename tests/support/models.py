@@ -225,3 +225,20 @@ async def metric(url: str, name: str) -> float:
     async with aiohttp.ClientSession() as client, client.get(url + "/metrics") as response:
         lines = (await response.text()).splitlines()
     return float(next(line.rsplit(" ", 1)[1] for line in lines if line.startswith(name + " ")))
+
+
+async def status_of(proxy: ProxyServer, session: BoundSession, asked: Mapping[str, Any]) -> int:
+    """The status of one request through the proxy."""
+    async with post(proxy.url, session.handle, asked) as response:
+        await response.read()
+        return response.status
+
+
+async def count_at_provider(scripted: ScriptedServer) -> int:
+    """How many requests the scripted model has seen."""
+    entries = await recorded(scripted.url)
+    return int(entries[-1]["number"]) if entries else 0
+
+
+FINE: Mapping[str, Any] = body("hello there")
+FAIL: Mapping[str, Any] = body(script({"t": "err", "status": 529}))
