@@ -73,6 +73,8 @@ def environment(settings: WorkerSettings, paths: Paths) -> dict[str, str]:
         "DISABLE_ERROR_REPORTING": "1",
         "CLAUDE_CODE_DISABLE_FEEDBACK_SURVEY": "1",
         "CLAUDE_CODE_DISABLE_CRON": "1",
+        # Without it each message costs a second model request, for a title that nobody sees.
+        "CLAUDE_CODE_DISABLE_TERMINAL_TITLE": "1",
         # The whole to-do list in one call, rather than a tool per change of it.
         "CLAUDE_CODE_ENABLE_TASKS": "0",
     }
