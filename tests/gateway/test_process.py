@@ -73,8 +73,7 @@ async def test_it_serves_before_the_database_and_heals(own_postgres: PostgresSer
         own_postgres.start()
         await wait_until(healthy, 30, "the gateway being ready again")
     finally:
-        assert process.process is not None
-        process.process.stop()
+        process.close()
 
 
 async def test_without_redis_it_is_degraded_and_works(
@@ -204,6 +203,7 @@ async def test_sigterm_ends_open_streams_and_the_process(new_database: Callable[
     await wait_until(ended, 10, "the gateway having ended")
     assert process.process.returncode == 0
     assert "Traceback" not in process.log.read_text()
+    process.close()
 
 
 def test_wrong_settings_are_one_sentence() -> None:
