@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal
 
 import grpc
@@ -23,7 +24,7 @@ from csp_controlplane.attach.committer import BadFact, Batch, Committer, Fenced
 from csp_controlplane.attach.core import Core, spawn
 from csp_controlplane.domain.events import LoggedEvent
 from csp_controlplane.domain.vocabulary import INPUT_TYPES
-from csp_controlplane.live.frames import PreviewItem, PreviewKind
+from csp_controlplane.live.frames import WITHDRAWN, Piece
 from csp_controlplane.live.hub import Hub
 from csp_controlplane.store import audit, sessions
 from csp_controlplane.store.database import DATABASE_AWAY
@@ -34,7 +35,7 @@ from csp_proto.worker_pb2_grpc import WorkerStub
 log = structlog.get_logger(__name__)
 
 EndKind = Literal["lost", "silent", "unbound", "fenced", "invalid", "released", "ended"]
-_KINDS: dict[int, PreviewKind] = {pb.Preview.START: "start", pb.Preview.DELTA: "delta"}
+_piece = attrgetter("event_id", "event_type", "kind", "offset", "length", "payload")
 MAX_WAITING_BATCHES = 64
 RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
@@ -138,26 +139,14 @@ class Attachment:
                     self._finish(End("ended", frame.ending.message or frame.ending.reason))
         self._finish(End("lost", "the worker closed the stream"))
 
-    def _show_previews(self, previews: Sequence[pb.Preview]) -> None:
-        items: list[PreviewItem] = []
-        for preview in previews:
-            kind = _KINDS.get(preview.kind)
-            if kind is not None:
-                items.append(
-                    PreviewItem(
-                        preview.event_id,
-                        preview.event_type,
-                        kind,
-                        preview.offset,
-                        preview.length,
-                        preview.payload,
-                    )
-                )
-                continue
-            self._hub.preview(items)
-            items = []
-            self._hub.withdraw(preview.event_id)
-        self._hub.preview(items)
+    def _show_previews(self, previews: Iterable[pb.Preview]) -> None:
+        pieces: list[Piece] = list(map(_piece, previews))
+        begin = 0
+        for place in [place for place, piece in enumerate(pieces) if piece[2] == WITHDRAWN]:
+            self._hub.preview(pieces[begin:place])
+            self._hub.withdraw(pieces[place][0])
+            begin = place + 1
+        self._hub.preview(pieces[begin:] if begin else pieces)
 
     def _set_role(self, role: pb.WriterRole) -> None:
         self._writer = role.writer

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import orjson
 
@@ -17,30 +16,43 @@ DELETED = 4410
 RESTART = 1012
 
 
-@dataclass(frozen=True, slots=True)
-class PreviewItem:
+Piece = tuple[str, str, int, int, int, bytes]
+"""A PreviewItem as it comes off the wire: making an object of each would cost more than the rest."""
+
+START, DELTA, WITHDRAWN = range(3)
+"""Preview.Kind of worker.proto."""
+
+
+class PreviewItem(NamedTuple):
     """One piece of a preview. offset and length count bytes of UTF-8 text."""
 
     event_id: str
     event_type: str
-    kind: PreviewKind
+    number: int
     offset: int
     length: int
     payload: bytes
 
+    @property
+    def kind(self) -> PreviewKind:
+        return "delta" if self.number == DELTA else "start"
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+
+class Frame(NamedTuple):
     """One step of a subscription; `text` is the WebSocket message."""
 
     kind: Literal["events", "previews", "withdrawn", "caught_up", "closed"]
     text: str = ""
     events: Sequence[LoggedEvent] = ()
-    previews: Sequence[PreviewItem] = ()
+    pieces: Sequence[Piece] = ()
     event_id: str = ""
     seq: int = 0
     code: int = 0
     reason: str = ""
+
+    @property
+    def previews(self) -> list[PreviewItem]:
+        return [PreviewItem._make(piece) for piece in self.pieces]
 
 
 def events_frame(events: Sequence[LoggedEvent]) -> Frame:
@@ -50,11 +62,11 @@ def events_frame(events: Sequence[LoggedEvent]) -> Frame:
     return Frame("events", _decoded(text), events=events, seq=events[-1].seq)
 
 
-def previews_frame(previews: Sequence[PreviewItem]) -> Frame:
+def previews_frame(pieces: Sequence[Piece]) -> Frame:
     """Pieces of previews, as the worker serialised them."""
-    body = b",".join([preview.payload for preview in previews])
+    body = b",".join([piece[5] for piece in pieces])
     text = b'{"type":"previews","events":[' + body + b"]}"
-    return Frame("previews", _decoded(text), previews=previews)
+    return Frame("previews", _decoded(text), pieces=pieces)
 
 
 def withdrawn_frame(event_id: str) -> Frame:

@@ -16,7 +16,7 @@ from csp_controlplane.domain.events import LoggedEvent
 from csp_controlplane.live.frames import (
     SLOW,
     Frame,
-    PreviewItem,
+    Piece,
     closed_frame,
     events_frame,
     previews_frame,
@@ -102,9 +102,9 @@ class Hub:
                 if len(events) < PAGE:
                     return
 
-    def preview(self, items: Iterable[PreviewItem]) -> None:
+    def preview(self, pieces: Iterable[Piece]) -> None:
         """Shows pieces of events that are still being written."""
-        fresh = self.previews.add(items)
+        fresh = self.previews.add(pieces)
         if fresh:
             self._push(previews_frame(fresh))
 

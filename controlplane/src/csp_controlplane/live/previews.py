@@ -3,73 +3,92 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from csp_controlplane.live.frames import PreviewItem
+from csp_controlplane.live.frames import DELTA, START, Piece, PreviewItem
 
 MAX_OPEN_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Open:
+    """The pieces of one event; `end` is the offset at which its text goes on."""
+
+    end: int = 0
+    pieces: list[Piece] = field(default_factory=list)
+
+    def items(self) -> list[PreviewItem]:
+        return [PreviewItem._make(piece) for piece in self.pieces]
 
 
 class OpenPreviews:
     """Pieces by event id, in order, until the fact comes or the preview is withdrawn."""
 
     def __init__(self) -> None:
-        self._open: dict[str, list[PreviewItem]] = {}
+        self._open: dict[str, _Open] = {}
         self._bytes = 0
 
-    def add(self, items: Iterable[PreviewItem]) -> list[PreviewItem]:
+    def add(self, pieces: Iterable[Piece]) -> list[Piece]:
         """Keeps the pieces; returns those that are new (a re-attached worker repeats itself)."""
         fresh = []
-        for item in items:
-            pieces = self._open.get(item.event_id)
-            if item.kind == "start":
-                if pieces is not None:
+        size = 0
+        for piece in pieces:
+            event_id, _, kind, offset, length, payload = piece
+            entry = self._open.get(event_id)
+            if kind == DELTA:
+                if entry is None or offset != entry.end:
                     continue
-                self._open[item.event_id] = [item]
-            elif pieces is None or item.offset != _end(pieces):
-                continue
+                entry.end = offset + length
+            elif kind == START and entry is None:
+                entry = self._open[event_id] = _Open()
             else:
-                pieces.append(item)
-            self._bytes += len(item.payload)
-            fresh.append(item)
-        self._bound()
+                continue
+            entry.pieces.append(piece)
+            fresh.append(piece)
+            size += len(payload)
+        self._bytes += size
+        if self._bytes > MAX_OPEN_BYTES:
+            self._bound()
         return fresh
 
     def drop(self, event_id: str) -> bool:
         """Forgets one preview. False when there was none."""
-        pieces = self._open.pop(event_id, None)
-        if pieces is None:
+        entry = self._open.pop(event_id, None)
+        if entry is None:
             return False
-        self._bytes -= sum(len(piece.payload) for piece in pieces)
+        self._bytes -= sum(len(item.payload) for item in entry.items())
         return True
 
     def ids(self) -> list[str]:
         return list(self._open)
 
-    def missing(self, have: Mapping[str, int]) -> list[PreviewItem]:
+    def missing(self, have: Mapping[str, int]) -> list[Piece]:
         """What a client lacks that has these offsets (bytes of text) of these events."""
-        result: list[PreviewItem] = []
-        for event_id, pieces in self._open.items():
+        result: list[Piece] = []
+        for event_id, entry in self._open.items():
             offset = have.get(event_id)
+            items = entry.items()
             known = offset is not None and any(
-                piece.offset == offset or piece.offset + piece.length == offset for piece in pieces
+                item.offset == offset or item.offset + item.length == offset for item in items
             )
             result.extend(
-                piece
-                for piece in pieces
-                if not known or (piece.kind == "delta" and piece.offset >= (offset or 0))
+                item
+                for item in items
+                if not known or (item.kind == "delta" and item.offset >= (offset or 0))
             )
         return result
 
     def partial_texts(self, limit: int) -> list[dict[str, str]]:
         """The text that clients saw of open messages, at most `limit` bytes in all."""
         result = []
-        for event_id, pieces in self._open.items():
-            if pieces[0].event_type != "agent.message":
+        for event_id, entry in self._open.items():
+            items = entry.items()
+            if items[0].event_type != "agent.message":
                 continue
-            text = "".join(_text(piece.payload) for piece in pieces if piece.kind == "delta")
+            text = "".join(_text(item.payload) for item in items if item.kind == "delta")
             encoded = text.encode("utf-8", "replace")[:limit]
             limit -= len(encoded)
             if encoded:
@@ -79,11 +98,6 @@ class OpenPreviews:
     def _bound(self) -> None:
         while self._bytes > MAX_OPEN_BYTES and len(self._open) > 1:
             self.drop(next(iter(self._open)))
-
-
-def _end(pieces: list[PreviewItem]) -> int:
-    last = pieces[-1]
-    return last.offset + last.length if last.kind == "delta" else 0
 
 
 def _text(payload: bytes) -> str:
