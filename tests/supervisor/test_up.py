@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
-from support.processes import listens
+from support.csp_command import CSP
+from support.processes import ServerProcess, free_port, listens, processes_of
 from support.stack import Stack
 from support.waiting import wait_until_sync
 
@@ -132,6 +135,68 @@ def test_a_second_ctrl_c_does_not_wait(own_stack: Stack) -> None:
     assert time.monotonic() - asked < 5
     assert own_stack.process.returncode == 130
     assert own_stack.survivors() == []
+
+
+@pytest.mark.parametrize("stage", ["Starting the database", "Preparing", "Starting the gateway"])
+def test_ctrl_c_while_it_starts_leaves_no_process(tmp_path: Path, stage: str) -> None:
+    data, log = tmp_path / "data", tmp_path / "log"
+    environment = {"CSP_DATA_DIR": str(data), "ANTHROPIC_API_KEY": ""}
+    arguments = [CSP, "up", "--port", str(free_port())]
+    with ServerProcess(arguments, log=log, environment=environment) as process:
+        wait_until_sync(lambda: stage in log.read_text(), 60, stage)
+        process.signal(signal.SIGINT)
+        wait_until_sync(lambda: not process.running, 60, "csp up having ended")
+        assert process.returncode == 0
+        assert "Traceback" not in log.read_text()
+    assert processes_of(data) == []
+
+
+@pytest.fixture
+def busy_stack(own_stack: Stack) -> Iterator[Stack]:
+    """An agent is running a command that it put into a session of its own."""
+    command = "run: touch started; setsid sleep 4242 & sleep 4242"
+    chat = subprocess.Popen(
+        [CSP, "chat", "--approve", command],
+        env={**os.environ, "CSP_DATA_DIR": str(own_stack.layout.data)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until_sync(lambda: len(named(own_stack, "sleep")) == 2, 90, "the agent's commands")
+    chat.kill()
+    chat.wait()
+    yield own_stack
+
+
+@pytest.mark.faults
+def test_killing_the_supervisor_leaves_nothing_of_an_agents_commands_either(
+    busy_stack: Stack,
+) -> None:
+    os.kill(supervisor_pid(busy_stack), signal.SIGKILL)
+    wait_nothing_left(busy_stack, 8)
+
+
+@pytest.mark.faults
+def test_killing_a_worker_ends_its_agents_commands_and_nothing_else(busy_stack: Stack) -> None:
+    gateway = busy_stack.pid(GATEWAY)
+    (sleeping, *_) = named(busy_stack, "sleep")
+    (worker,) = {parent.pid for parent in psutil.Process(sleeping).parents()} & set(
+        busy_stack.pids(WORKER)
+    )
+    os.kill(worker, signal.SIGKILL)
+    wait_until_sync(lambda: not named(busy_stack, "sleep"), 8, "the commands being gone")
+    assert busy_stack.pid(GATEWAY) == gateway
+
+
+@pytest.mark.faults
+def test_killing_guardian_and_supervisor_at_once_leaves_nothing(own_stack: Stack) -> None:
+    wait_warm(own_stack)
+    pids = (own_stack.process.pid, supervisor_pid(own_stack))
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    wait_nothing_left(own_stack, 10)
 
 
 @pytest.mark.faults

@@ -19,11 +19,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psutil
+import structlog
 
 from csp_controlplane.supervisor.child import Command
 from csp_controlplane.supervisor.errors import CommandError, ExitCode
 from csp_controlplane.supervisor.layout import Layout
 from csp_controlplane.supervisor.service import ServiceSpec
+
+_log = structlog.get_logger(__name__)
 
 SUPERUSER = "csp"
 DATABASE = "csp"
@@ -221,3 +224,4 @@ def _reach(path: Path, user: tuple[int, int] | None) -> None:
         mode = parent.stat().st_mode
         if not mode & stat.S_IXOTH:
             parent.chmod(mode | stat.S_IXOTH)
+            _log.info("folder may be passed through by PostgreSQL's user", folder=str(parent))
