@@ -26,6 +26,7 @@ from csp_controlplane.errors import (
 from csp_controlplane.gateway.state import GatewayState
 from csp_controlplane.live.frames import AHEAD, SLOW, Frame
 from csp_controlplane.live.subscription import Subscription
+from csp_controlplane.store.database import DATABASE_AWAY
 
 log = structlog.get_logger(__name__)
 
