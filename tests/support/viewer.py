@@ -115,11 +115,15 @@ class Viewer:
     # ---- what it says
 
     async def post(self, *events: Event, client_id: str | None = None) -> str:
-        """Sends events without waiting; the client id under which they are acknowledged."""
+        """Sends events without waiting; the client id under which they are acknowledged.
+
+        Into a connection that is ending, they are lost.
+        """
         client_id = client_id or f"viewer-{secrets.token_hex(8)}"
         body = {"type": "send", "client_id": client_id, "events": list(events)}
         assert self._socket is not None
-        await self._socket.send(json.dumps(body))
+        with suppress(ConnectionClosed):
+            await self._socket.send(json.dumps(body))
         return client_id
 
     async def raw(self, message: str | bytes) -> None:
