@@ -259,7 +259,7 @@ class Gateway:
             self.bind_request(agent, **fields), metadata=self.metadata(), timeout=60
         )
         self.log.claude_session_id = answer.claude_session_id
-        return answer  # type: ignore[no-any-return]
+        return answer
 
     async def attach(self, can_write: bool = True) -> Self:
         """Opens the stream; returns when the worker has greeted."""
@@ -364,7 +364,8 @@ class Gateway:
         stream = self.stub.Attach(metadata=self.metadata())
         writing = asyncio.create_task(self._write(stream), name=f"{self.name}-write")
         try:
-            while (frame := await stream.read()) is not grpc.aio.EOF:
+            # Anything else is the end of the stream.
+            while isinstance(frame := await stream.read(), pb.WorkerFrame):
                 await self._take(frame)
             self.ended = (await stream.code()).name
         except grpc.aio.AioRpcError as error:

@@ -166,7 +166,9 @@ async def test_a_gateway_that_does_not_read_loses_its_stream_only(
     slow = gateway.stub.Attach(metadata=gateway.metadata())
     hello = pb.AttachHello(gateway_id="slow")
     await slow.write(pb.GatewayFrame(hello=hello))
-    assert (await slow.read()).HasField("hello")
+    greeting = await slow.read()
+    assert isinstance(greeting, pb.WorkerFrame)
+    assert greeting.HasField("hello")
     text = "x" * 10_000
     for _ in range(3):
         end = await gateway.turn(script(say(text, n=1000)), 60)
