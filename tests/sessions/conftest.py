@@ -38,7 +38,7 @@ async def gateways(db: Database, redis_url: str, short_directory: Path) -> Async
     key_file = short_directory / "key.json"
     key_file.write_text(json.dumps({**key, "kid": "k1"}))
     runtime = HostileRuntime(short_directory)
-    client = redis.asyncio.from_url(redis_url)
+    client = redis.asyncio.from_url(redis_url, socket_timeout=None)
     gateways = Gateways(db, client, runtime, key_file)
     async with gateways.stack:
         yield gateways

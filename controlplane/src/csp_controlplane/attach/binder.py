@@ -117,6 +117,7 @@ async def _request(core: Core, row: SessionRow, binding: Binding, handle: str) -
         claude_session_id=newest.claude_session_id or "",
         allowed_rules=fold.allowed_rules,
         input_cursor=cursor,
+        traceparent=str(structlog.contextvars.get_contextvars().get("traceparent", "")),
     )
 
 

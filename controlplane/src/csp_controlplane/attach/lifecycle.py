@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import structlog
+
 from csp_controlplane.attach.core import Core
 from csp_controlplane.domain import decisions
 from csp_controlplane.domain.decisions import Decision
@@ -16,10 +18,12 @@ from csp_controlplane.domain.events import LoggedEvent
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.domain.transitions import IllegalTransition
 from csp_controlplane.live.hub import Hub
+from csp_controlplane.runtime.protocol import RuntimeUnavailable
 from csp_controlplane.store import sessions
 from csp_controlplane.store.log import FoldChange, append_control
 
 MAX_TRIES = 50
+log = structlog.get_logger(__name__)
 
 
 class SessionGone(Exception):
@@ -116,4 +120,8 @@ async def release_worker(core: Core, tenant: str, session: str, reason: str) -> 
     binding = await sessions.live_binding(core.db, tenant, session)
     if binding is not None:
         await sessions.end_binding(core.db, tenant, session, binding.epoch, reason)
-    await core.runtime.delete(session)
+    try:
+        await core.runtime.delete(session)
+    except RuntimeUnavailable as error:
+        # The worker is fenced and has no handle: it can do nothing until it is found and ended.
+        log.warning("worker_not_released", session_id=session, error=str(error))
