@@ -1,7 +1,13 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
+// A running gateway for `npm run dev` and `vite preview`.
 const gateway = process.env["CSP_DEV_GATEWAY"] ?? "http://127.0.0.1:8400";
+
+const proxy = {
+  "/api": { target: gateway, ws: true },
+  "/login": { target: gateway },
+};
 
 export default defineConfig({
   plugins: [react()],
@@ -11,11 +17,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     sourcemap: false,
   },
-  server: {
-    proxy: {
-      "/api": { target: gateway, ws: true },
-      "/login": { target: gateway },
-    },
-  },
+  server: { proxy },
+  preview: { proxy },
   test: { environment: "node", include: ["src/**/*.test.ts"] },
 });

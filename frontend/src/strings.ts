@@ -204,7 +204,7 @@ export const t = {
     rateLimited: "Too many requests to the model",
     trouble: "The model had a problem",
     retrying: (attempt: number, of: number | null) =>
-      of ? `Trying again (${attempt} of ${of})` : `Trying again (attempt ${attempt})`,
+      of ? `Try ${attempt} of ${of}` : `Try ${attempt}`,
     inSeconds: (seconds: number) => `in ${seconds} s`,
     recovered: "Worked after trying again",
     titles: {

@@ -207,7 +207,12 @@ test("repeated tries of one request are one row that is resolved when the work g
   const view = fold(start("t1"), error("x1", 1), error("x2", 2));
   expect(view.rows).toEqual(["x1"]);
   expect(view.items.get("x1")).toMatchObject({ attempt: 2, resolved: false });
-  expect(applyEvents(view, 4, [says("a1", "hi")]).items.get("x1")).toMatchObject({
+  const started = applyPreviews(
+    view,
+    [{ type: "event_start", event: { id: "a1", type: "agent.message" } }],
+    0,
+  ).view;
+  expect(applyEvents(started, 4, [says("a1", "hi")]).items.get("x1")).toMatchObject({
     resolved: true,
   });
 });

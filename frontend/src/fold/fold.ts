@@ -149,6 +149,7 @@ function applyRest(draft: Draft, event: LogEvent, seq: number): void {
   switch (event.type) {
     case "agent.todos":
       view.todos = event.todos;
+      view.todosTurn = view.turn?.id ?? null;
       return;
     case "agent.task":
       turns.task(draft, event);

@@ -76,6 +76,6 @@ function fresh(preview: Extract<Preview, { type: "event_delta" }>, have: number)
 function grow(draft: Draft, id: string, text: string): void {
   const item = draft.view.items.get(id);
   if (item?.kind !== "answer" && item?.kind !== "thinking") return;
-  if (item.text === "") resolveProblem(draft);
+  resolveProblem(draft);
   draft.put({ ...item, text: item.text + text });
 }

@@ -25,7 +25,7 @@ export function toolUse(draft: Draft, event: ToolUseEvent, seq: number): void {
     description: event.description ?? null,
     rule: event.suggested_rule ?? null,
     reason: event.reason ?? null,
-    background: event.background ?? false,
+    background: event.background ?? event.input?.["run_in_background"] === true,
     state,
     answer: null,
     result: null,

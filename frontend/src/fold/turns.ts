@@ -67,6 +67,8 @@ export function turnEnd(draft: Draft, event: TurnEndEvent, seq: number): void {
     tools: turn?.tools ?? 0,
     explained: last?.kind === "problem" && last.retry !== "retrying",
   });
+  if (event.outcome === "completed") resolveProblem(draft);
+  draft.view.openProblem = null;
   draft.view.turn = null;
   draft.view.stopping = false;
   draft.view.pending = [];
@@ -87,34 +89,36 @@ function dropPreviews(draft: Draft): void {
   for (const id of [...draft.view.previewBytes.keys()]) draft.remove(id);
 }
 
+/** Every try of one request is the same row; the last one tells how it stands. */
 export function problem(draft: Draft, event: ErrorEvent, seq: number): void {
   const { error } = event;
-  const last = draft.last();
-  const continues = last?.kind === "problem" && last.retry === "retrying" && !last.resolved;
+  const { openProblem } = draft.view;
+  const retry = error.retry_status?.type ?? "terminal";
   const item: Item = {
     kind: "problem",
-    id: continues ? last.id : event.id,
+    id: openProblem ?? event.id,
     seq,
     at: timeOf(event),
     parent: null,
     errorType: error.type,
     message: error.message,
-    retry: error.retry_status?.type ?? "terminal",
+    retry,
     attempt: error.attempt ?? null,
     maxRetries: error.max_retries ?? null,
     retryDelayMs: error.retry_delay_ms ?? null,
     resolved: false,
   };
-  if (continues) draft.put(item);
-  else draft.append(item);
+  draft.append(item);
+  draft.view.openProblem = retry === "retrying" ? item.id : null;
 }
 
 /** The agent goes on: the trouble that was being retried is over. */
 export function resolveProblem(draft: Draft): void {
-  const last = draft.last();
-  if (last?.kind === "problem" && last.retry === "retrying" && !last.resolved) {
-    draft.put({ ...last, resolved: true });
-  }
+  const { openProblem } = draft.view;
+  if (openProblem === null) return;
+  const item = draft.get(openProblem, "problem");
+  if (item) draft.put({ ...item, resolved: true });
+  draft.view.openProblem = null;
 }
 
 export function updated(draft: Draft, event: UpdatedEvent, seq: number): void {

@@ -162,6 +162,10 @@ export interface View {
   readonly queue: readonly string[];
   readonly pending: readonly string[];
   readonly todos: readonly Todo[];
+  /** The turn in which the plan was last changed. */
+  readonly todosTurn: string | null;
+  /** The trouble that is being retried now. */
+  readonly openProblem: string | null;
   readonly tasks: readonly Task[];
   readonly turn: RunningTurn | null;
   readonly stopping: boolean;
@@ -189,6 +193,8 @@ export function emptyView(): View {
     queue: [],
     pending: [],
     todos: [],
+    todosTurn: null,
+    openProblem: null,
     tasks: [],
     turn: null,
     stopping: false,

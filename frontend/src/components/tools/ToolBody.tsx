@@ -4,6 +4,7 @@ import { textOf } from "../../fold/messages";
 import { stringOf } from "../../fold/summary";
 import type { ToolItem } from "../../fold/view";
 import { bytes } from "../../lib/format";
+import { useSession } from "../../store/session";
 import { t } from "../../strings";
 import { Attachments } from "../conversation/Attachments";
 import { Markdown } from "../markdown/Markdown";
@@ -12,6 +13,7 @@ import { Children } from "./Children";
 import { DiffView } from "./DiffView";
 import { OutputBlock } from "./OutputBlock";
 import { Terminal } from "./Terminal";
+import { TodoList, todosOf } from "./TodoList";
 import styles from "./tools.module.css";
 
 export function ToolBody({ item }: { item: ToolItem }) {
@@ -52,6 +54,8 @@ function Body({ item }: { item: ToolItem }) {
       return <Helper item={item} />;
     case "AskUserQuestion":
       return <Answers item={item} />;
+    case "TodoWrite":
+      return <TodoList todos={todosOf(item.input)} />;
     case "Read":
       return <Output item={item} />;
     default:
@@ -66,11 +70,15 @@ function Body({ item }: { item: ToolItem }) {
 
 function Helper({ item }: { item: ToolItem }) {
   const result = textOf(item.result?.blocks);
+  // The result repeats the helper's own last words, in a frame that is meant for the model.
+  const spoke = useSession(({ view }) =>
+    item.children.some((id) => view.items.get(id)?.kind === "answer"),
+  );
   return (
     <>
       <p className={styles.quote}>{stringOf(item.input, "prompt")}</p>
       <Children ids={item.children} />
-      {result && item.state !== "denied" ? <Markdown text={result} /> : null}
+      {result && !spoke && item.state !== "denied" ? <Markdown text={result} /> : null}
     </>
   );
 }
