@@ -18,6 +18,7 @@ class _Open:
     """The pieces of one event; `end` is the offset at which its text goes on."""
 
     end: int = 0
+    size: int = 0
     pieces: list[Piece] = field(default_factory=list)
 
     def items(self) -> list[PreviewItem]:
@@ -47,6 +48,7 @@ class OpenPreviews:
             else:
                 continue
             entry.pieces.append(piece)
+            entry.size += len(payload)
             fresh.append(piece)
             size += len(payload)
         self._bytes += size
@@ -59,7 +61,7 @@ class OpenPreviews:
         entry = self._open.pop(event_id, None)
         if entry is None:
             return False
-        self._bytes -= sum(len(item.payload) for item in entry.items())
+        self._bytes -= entry.size
         return True
 
     def ids(self) -> list[str]:
