@@ -308,7 +308,7 @@ test("a session's answer that is older than the log changes nothing", () => {
   expect(applySession(view, SESSION)).toBe(view);
 });
 
-test("ten thousand events fold in a blink, and one more costs as little as the first", () => {
+test("work per event does not grow with the session", () => {
   const log: LogEvent[] = [];
   for (let index = 0; index < 2500; index += 1) {
     log.push(
@@ -318,8 +318,15 @@ test("ten thousand events fold in a blink, and one more costs as little as the f
       end(`e${index}`),
     );
   }
-  const began = performance.now();
-  const view = applyEvents(emptyView(), 1, log);
-  expect(view.rows).toHaveLength(7500);
-  expect(performance.now() - began).toBeLessThan(500);
+  // The quickest of several runs: what else the machine does only ever adds.
+  const cost = (events: LogEvent[]) =>
+    Math.min(
+      ...Array.from({ length: 5 }, () => {
+        const began = performance.now();
+        applyEvents(emptyView(), 1, events);
+        return (performance.now() - began) / events.length;
+      }),
+    );
+  expect(applyEvents(emptyView(), 1, log).rows).toHaveLength(7500);
+  expect(cost(log) / cost(log.slice(0, 1000))).toBeLessThan(4);
 });
