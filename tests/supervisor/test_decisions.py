@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from csp_controlplane.supervisor.environment import Component, child_environment
 from csp_controlplane.supervisor.layout import Layout
 from csp_controlplane.supervisor.logs import ROTATE_BYTES, ComponentLog, LinePump, LogFile
+from csp_controlplane.supervisor.postgres import remove_leftovers
 from csp_controlplane.supervisor.profiles import spare_spec
 from csp_controlplane.supervisor.restarts import LONGEST_DELAY_S, Restarts
 from csp_crds.agent import AgentSpec, McpServer
@@ -119,3 +121,14 @@ def test_a_log_file_is_rotated_and_old_ones_go(tmp_path: Path) -> None:
     assert names == ["part.log", "part.log.1", "part.log.2", "part.log.3", "part.log.4"]
     assert "line 059" in (tmp_path / "part.log").read_text()
     assert ROTATE_BYTES >= 1_000_000
+
+
+def test_a_pid_file_of_the_database_that_names_somebody_else_is_dropped(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.postgres.mkdir()
+    file = layout.postgres / "postmaster.pid"
+    for text in (f"{os.getpid()}\n/elsewhere\n", "nonsense", "", "4194304\n"):
+        file.write_text(text)
+        remove_leftovers(layout)
+        assert not file.exists()
+    remove_leftovers(layout)

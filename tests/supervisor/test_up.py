@@ -199,11 +199,34 @@ def test_killing_guardian_and_supervisor_at_once_leaves_nothing(own_stack: Stack
     wait_nothing_left(own_stack, 10)
 
 
+def postmaster(stack: Stack) -> int:
+    """The database server's first process."""
+    return int((stack.layout.postgres / "postmaster.pid").read_text().split()[0])
+
+
 @pytest.mark.faults
-def test_killing_the_supervisor_leaves_nothing(own_stack: Stack) -> None:
+def test_a_database_server_that_survived_everything_is_ended_by_the_next_start(
+    own_stack: Stack,
+) -> None:
+    hanging = postmaster(own_stack)
+    for pid in (hanging, own_stack.process.pid, supervisor_pid(own_stack)):
+        os.kill(pid, signal.SIGSTOP)
+    os.kill(supervisor_pid(own_stack), signal.SIGKILL)
+    os.kill(own_stack.process.pid, signal.SIGKILL)
+    wait_until_sync(lambda: not own_stack.process.running, 5, "csp up being gone")
+    assert psutil.pid_exists(hanging)
+    own_stack.start()
+    assert not psutil.pid_exists(hanging)
+    assert postmaster(own_stack) != hanging
+
+
+@pytest.mark.faults
+def test_killing_the_supervisor_leaves_nothing_even_of_what_hangs(own_stack: Stack) -> None:
     wait_warm(own_stack)
+    os.kill(postmaster(own_stack), signal.SIGSTOP)
     os.kill(supervisor_pid(own_stack), signal.SIGKILL)
     wait_nothing_left(own_stack, 8)
+    wait_until_sync(lambda: not own_stack.process.running, 5, "csp up having ended")
     assert own_stack.process.returncode == 128 + signal.SIGKILL
     assert "Start it again with `csp up`" in own_stack.process.log.read_text()
 
@@ -267,13 +290,13 @@ def test_a_part_that_keeps_dying_is_told_in_words_with_its_log(own_stack: Stack)
 
 @pytest.mark.faults
 def test_a_database_that_is_killed_comes_back(own_stack: Stack) -> None:
-    first = int((own_stack.layout.postgres / "postmaster.pid").read_text().split()[0])
+    first = postmaster(own_stack)
     os.kill(first, signal.SIGKILL)
 
     def ready() -> bool:
         answer = httpx.get(f"{own_stack.url}/api/v1/health/ready", timeout=5, trust_env=False)
         file = own_stack.layout.postgres / "postmaster.pid"
-        again = file.exists() and int(file.read_text().split()[0]) != first
+        again = file.exists() and postmaster(own_stack) != first
         return again and answer.status_code == 200
 
     wait_until_sync(ready, 30, "the database being back")

@@ -21,6 +21,7 @@ from urllib.parse import quote
 import psutil
 import structlog
 
+from csp_controlplane.supervisor import tree
 from csp_controlplane.supervisor.child import Command
 from csp_controlplane.supervisor.errors import CommandError, ExitCode
 from csp_controlplane.supervisor.layout import Layout
@@ -181,18 +182,21 @@ def remove_leftovers(layout: Layout) -> None:
     file = layout.postgres / "postmaster.pid"
     try:
         process = psutil.Process(int(file.read_text().split("\n", 1)[0]))
-        survivor = process.name() == "postgres" and process.cwd() == str(layout.postgres)
+        if process.name() == "postgres" and process.cwd() == str(layout.postgres):
+            _end_survivor(process)
     except (OSError, ValueError, psutil.Error):
-        survivor = False
-    if survivor:
-        with contextlib.suppress(psutil.Error):
-            process.send_signal(signal.SIGQUIT)
-            try:
-                process.wait(5)
-            except psutil.TimeoutExpired:
-                process.kill()
-                process.wait(5)
+        pass  # no file, or nobody has that number
     file.unlink(missing_ok=True)
+
+
+def _end_survivor(postmaster: psutil.Process) -> None:
+    """With its backends, which hold on to the shared memory that the next server asks for."""
+    backends = postmaster.children(recursive=True)
+    _log.warning("ending a database server of an earlier run", pid=postmaster.pid)
+    postmaster.send_signal(signal.SIGQUIT)
+    _, alive = psutil.wait_procs([postmaster, *backends], timeout=3)
+    tree.kill(alive)
+    psutil.wait_procs(alive, timeout=5)
 
 
 def _check_version(layout: Layout, directory: Path) -> None:
