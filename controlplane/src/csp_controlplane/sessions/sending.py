@@ -61,11 +61,37 @@ class Sender:
             result.append(f"c:{fields['client_id']}" if "client_id" in fields else hashed)
         return result
 
-    async def earlier(self, row: SessionRow, request_hash: str) -> list[LoggedEvent]:
+    async def earlier(
+        self, who: Principal, row: SessionRow, parsed: Parsed, request_hash: str
+    ) -> list[LoggedEvent]:
         """What the same request committed in the last 60 s, if it did."""
-        return await events_by_request(
+        found = await events_by_request(
             self._core.db, row.tenant, row.month, row.id, f"h:{request_hash}:", RETRY_WINDOW_S
         )
+        found += await self._same_answers(who, row, parsed)
+        return sorted(found, key=lambda event: event.seq) if len(found) == len(parsed) else []
+
+    async def _same_answers(
+        self, who: Principal, row: SessionRow, parsed: Parsed
+    ) -> list[LoggedEvent]:
+        """Confirmations of this request that are in the log, from this person and the same.
+
+        A confirmation is kept under its tool use, not under its request.
+        """
+        given = {
+            decisions.confirmation_key(fields): {**fields, "user_id": who.user_id}
+            for type_, fields in parsed
+            if type_ == "user.tool_confirmation"
+        }
+        if not given:
+            return []
+        found = await events_by_dedup_key(self._core.db, row.tenant, row.month, row.id, list(given))
+        stored = [(event, orjson.loads(event.raw)) for event in found]
+        return [
+            event
+            for event, body in stored
+            if given[decisions.confirmation_key(body)].items() <= body.items()
+        ]
 
     async def send(
         self, who: Principal, row: SessionRow, parsed: Parsed, *, keys: Sequence[str | None]

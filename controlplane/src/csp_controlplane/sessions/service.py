@@ -213,7 +213,7 @@ class SessionService:
         row = await self._own(who, session_id)
         keys = self._sender.keys(parsed, request_hash)
         if is_retry and request_hash is not None and client_id is None:
-            before = await self._sender.earlier(row, request_hash)
+            before = await self._sender.earlier(who, row, parsed, request_hash)
             if before:
                 return before
         return await self._sender.send(who, row, parsed, keys=keys)
