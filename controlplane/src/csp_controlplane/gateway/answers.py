@@ -61,6 +61,9 @@ def error_response(error: ApiError, request_id: str | None) -> Response:
     """The answer that says what went wrong."""
     body = {**error.body(), "request_id": request_id}
     headers = {}
+    if isinstance(error, Conflict):
+        # Anthropic's client would repeat it, and what was decided does not change by that.
+        headers["x-should-retry"] = "false"
     for kind, seconds in RETRY_AFTER_S.items():
         if isinstance(error, kind):
             headers["retry-after"] = str(seconds)
