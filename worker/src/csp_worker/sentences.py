@@ -57,6 +57,12 @@ _BY_STATUS: dict[int, Failure] = {
         "overloaded_error", "The model is overloaded at the moment. Try again in a minute.", True
     ),
 }
+_UNREACHABLE = Failure(
+    "connection_error",
+    "The model service cannot be reached at the moment. Try again in a minute; if it stays so, an "
+    "administrator has to check the network.",
+    True,
+)
 _SERVER = Failure(
     "api_error", "The model service had an internal error. Send your message again.", True
 )
@@ -84,6 +90,8 @@ def model_failure(status: int | None, detail: str) -> Failure:
     """`detail` is the CLI's text; only what a person can act on of it is shown."""
     if status is None:
         return _LOST
+    if status in (502, 504):
+        return _UNREACHABLE
     known = _BY_STATUS.get(status, _SERVER if status >= 500 else _BY_STATUS[400])
     shown = detail.removeprefix("API Error:").strip()[:300]
     return Failure(known.type, known.message.format(detail=shown).strip(), known.again)
