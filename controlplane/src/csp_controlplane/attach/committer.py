@@ -10,6 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
@@ -72,10 +75,10 @@ class Committer:
 
     async def commit(self, batch: Batch) -> int:
         """The log's seq after the batch. Raises Fenced, BadFact, or the database's errors."""
-        parsed = [check_fact(fact) for fact in batch.facts]
+        parsed, raws = check_facts(batch.facts)
         while True:
             consequences, change = await self._decide(parsed)
-            rows = _interleave(batch, consequences)
+            rows = _interleave(batch.first_n, parsed, raws, consequences)
             started = time.perf_counter()
             base = await append_worker(
                 self._core.db, self._hub.tenant, self._hub.session, self._row(batch, rows), change
@@ -83,16 +86,17 @@ class Committer:
             if base is not None:
                 break
             batch = await self._explain(batch)
-            parsed = parsed[len(parsed) - len(batch.facts) :]
+            known = len(parsed) - len(batch.facts)
+            parsed, raws = parsed[known:], raws[known:]
             if not batch.facts:
                 return self._hub.shown
-        self._core.metrics.events_appended("worker", len(rows), time.perf_counter() - started)
+        self._core.metrics.events_appended("worker", len(rows.ids), time.perf_counter() - started)
         if change is not None:
             self._fold = (change.version + 1, change.fold)
         await self._show(base, rows)
         if consequences.unconfirmed:
             await self._report_unconfirmed(consequences.unconfirmed)
-        return base + len(rows)
+        return base + len(rows.ids)
 
     async def _decide(self, parsed: Sequence[WorkerFact]) -> tuple[Consequences, FoldChange | None]:
         if not any(fact.type in FOLDING_WORKER_TYPES for fact in parsed):
@@ -110,14 +114,14 @@ class Committer:
         self._fold = (row.fold_version, row.fold)
         return self._fold
 
-    def _row(self, batch: Batch, rows: Sequence[_Row]) -> WorkerBatch:
+    def _row(self, batch: Batch, rows: _Rows) -> WorkerBatch:
         return WorkerBatch(
             epoch=self._epoch,
             first_n=batch.first_n,
-            ns=[row.n for row in rows],
-            ids=[row.id for row in rows],
-            types=[row.type for row in rows],
-            payloads=[row.payload.decode() for row in rows],
+            ns=rows.ns,
+            ids=rows.ids,
+            types=rows.types,
+            payloads=[raw.decode() for raw in rows.raws],
             subpaths=[entry.subpath for entry in batch.transcript],
             entries=[entry.entry.decode("utf-8", "replace") for entry in batch.transcript],
         )
@@ -150,13 +154,11 @@ class Committer:
         await self._hub.catch_up(row.last_seq)
         return batch.beyond(known)
 
-    async def _show(self, base: int, rows: Sequence[_Row]) -> None:
-        events = [
-            LoggedEvent(base + place, row.id, row.type, row.payload)
-            for place, row in enumerate(rows, start=1)
-        ]
+    async def _show(self, base: int, rows: _Rows) -> None:
+        numbered = zip(count(base + 1), rows.ids, rows.types, rows.raws, strict=False)
+        events = list(map(LoggedEvent._make, numbered))
         if not self._hub.committed(events):
-            await self._hub.catch_up(base + len(rows))
+            await self._hub.catch_up(base + len(rows.ids))
 
     async def _report_unconfirmed(self, tool_uses: Sequence[str]) -> None:
         log.warning(
@@ -172,37 +174,56 @@ class Committer:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    n: int | None
-    id: str
-    type: str
-    payload: bytes
+class _Rows(NamedTuple):
+    """What is appended, by column; n is None for the control plane's own events."""
+
+    ns: list[int | None]
+    ids: list[str]
+    types: list[str]
+    raws: list[bytes]
 
 
-def check_fact(fact: pb.Fact) -> WorkerFact:
-    """The parsed fact. Raises BadFact for anything that a worker may not report."""
-    if fact.type not in WORKER_TYPES:
-        raise BadFact(f"{fact.type!r} is not a type that a worker may report")
-    if len(fact.payload) > MAX_EVENT_BYTES:
-        raise BadFact(f"{fact.type} of {len(fact.payload)} bytes, at most {MAX_EVENT_BYTES}")
-    if not fact.payload.startswith(f'{{"id":"{fact.id}","type":"{fact.type}"'.encode()):
-        raise BadFact(f"{fact.type} does not begin with its id and type")
+_envelope = attrgetter("id", "type", "payload")
+
+
+def check_facts(facts: Sequence[pb.Fact]) -> tuple[list[WorkerFact], list[bytes]]:
+    """The parsed facts and their bytes. Raises BadFact for what a worker may not report."""
+    parsed, raws = [], []
+    for id_, type_, payload in map(_envelope, facts):
+        parsed.append(WorkerFact(id_, type_, _checked_body(id_, type_, payload)))
+        raws.append(payload)
+    return parsed, raws
+
+
+def _checked_body(id_: str, type_: str, payload: bytes) -> dict[str, Any]:
+    if type_ not in WORKER_TYPES:
+        raise BadFact(f"{type_!r} is not a type that a worker may report")
+    if len(payload) > MAX_EVENT_BYTES:
+        raise BadFact(f"{type_} of {len(payload)} bytes, at most {MAX_EVENT_BYTES}")
+    if not payload.startswith(f'{{"id":"{id_}","type":"{type_}"'.encode()):
+        raise BadFact(f"{type_} does not begin with its id and type")
     try:
-        body = orjson.loads(fact.payload)
+        body: dict[str, Any] = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
-        raise BadFact(f"{fact.type} is not JSON: {error}") from None
+        raise BadFact(f"{type_} is not JSON: {error}") from None
     # Clients take the last of repeated keys, so the parsed values count, not the prefix.
-    if body.get("type") != fact.type or body.get("id") != fact.id:
-        raise BadFact(f"{fact.type} says twice what it is, differently")
-    return WorkerFact(fact.id, fact.type, body)
+    if body.get("type") != type_ or body.get("id") != id_:
+        raise BadFact(f"{type_} says twice what it is, differently")
+    return body
 
 
-def _interleave(batch: Batch, consequences: Consequences) -> list[_Row]:
-    rows = [
-        _Row(batch.first_n + place, fact.id, fact.type, fact.payload)
-        for place, fact in enumerate(batch.facts)
-    ]
+def _interleave(
+    first_n: int, parsed: Sequence[WorkerFact], raws: Sequence[bytes], consequences: Consequences
+) -> _Rows:
+    rows = _Rows(
+        list(range(first_n, first_n + len(parsed))),
+        [fact.id for fact in parsed],
+        [fact.type for fact in parsed],
+        list(raws),
+    )
     for place, event in reversed(consequences.after):
-        rows.insert(place + 1, _Row(None, event.id, event.type, event.payload))
+        rows.ns.insert(place + 1, None)
+        rows.ids.insert(place + 1, event.id)
+        rows.types.insert(place + 1, event.type)
+        rows.raws.insert(place + 1, event.payload)
     return rows

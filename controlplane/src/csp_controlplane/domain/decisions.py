@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from csp_controlplane.domain.events import EventFactory, NewEvent
 from csp_controlplane.domain.fold import Fold, Question, Queued, Turn
@@ -27,8 +27,7 @@ class Decision:
     events: tuple[NewEvent, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerFact:
+class WorkerFact(NamedTuple):
     """One fact of the worker, parsed."""
 
     id: str

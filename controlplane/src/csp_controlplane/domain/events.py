@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -20,9 +20,11 @@ class NewEvent:
     dedup_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
-    """An event of the log. `raw` is its JSON exactly as stored; seq is not in it."""
+class LoggedEvent(NamedTuple):
+    """An event of the log. `raw` is its JSON exactly as stored; seq is not in it.
+
+    A tuple, because there is one for every event and every client.
+    """
 
     seq: int
     id: str

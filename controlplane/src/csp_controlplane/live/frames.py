@@ -17,7 +17,7 @@ RESTART = 1012
 
 
 Piece = tuple[str, str, int, int, int, bytes]
-"""A PreviewItem as it comes off the wire: making an object of each would cost more than the rest."""
+"""A PreviewItem as it comes off the wire: an object of each would cost more than the rest."""
 
 START, DELTA, WITHDRAWN = range(3)
 """Preview.Kind of worker.proto."""
