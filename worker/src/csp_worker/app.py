@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -23,6 +24,7 @@ from csp_worker.engine import Engine
 from csp_worker.guard import tree
 from csp_worker.hooks import Gate
 from csp_worker.ids import new_id
+from csp_worker.metrics import Metrics
 from csp_worker.paths import Paths
 from csp_worker.servicer import WorkerServicer
 from csp_worker.session import Tools
@@ -44,6 +46,7 @@ class App:
         self._paths = Paths.create(settings.home, settings.workspace_root)
         cli = settings.cli_path or process.bundled_cli()
         process.write_launcher(self._paths.launcher, cli)
+        self._metrics = Metrics()
         gate = Gate(settings.hook_ack_seconds)
         mirror = MirrorStore()
         callbacks = options.Callbacks(gate.pre_tool_use, gate.can_use_tool, _stderr, mirror)
@@ -57,7 +60,7 @@ class App:
             spill=self._spill,
             memory_bytes=settings.memory_bytes,
             silence_seconds=settings.writer_silence_seconds,
-            on_rss=lambda rss: None,
+            metrics=self._metrics,
         )
         self._binder = Binder(settings.id, self._paths, self._engine, gate, mirror, tools)
         self._auth = Authenticator(settings.id, settings.jwks_file, time.time)
@@ -70,6 +73,7 @@ class App:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._over, "shutdown", "The worker is being stopped.")
         server, healthy = self._server()
+        self._metrics.serve(self._settings.metrics_port)
         await server.start()
         _log.info("listening", address=self._settings.listen)
         warming = asyncio.create_task(self._warm(), name="warm")
@@ -77,6 +81,9 @@ class App:
         bound = asyncio.create_task(self._watch_bound(), name="bound")
         try:
             await warming
+            # What was imported stays: a collection in mid-answer need not look at it.
+            gc.collect()
+            gc.freeze()
             await healthy.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
             await healthy.set("", health_pb2.HealthCheckResponse.SERVING)
             reason, message = await self._end

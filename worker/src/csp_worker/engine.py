@@ -18,7 +18,7 @@ from typing import Literal
 import structlog
 
 from csp_crds.agent import AgentSpec
-from csp_worker import options, process, transcript
+from csp_worker import claim, options, process, transcript
 from csp_worker.cli import Cli, CliError, Message
 from csp_worker.guard import tree
 from csp_worker.options import Callbacks, Spawn
@@ -95,7 +95,7 @@ class Engine:
         had_spare = self.cli is not None
         resumes = seat.claude_session_id is not None
         spare = self._spare_spec if self.cli is not None and not resumes else None
-        fits = spare is not None and options.claimable(seat.spec, spare)
+        fits = spare is not None and claim.claimable(seat.spec, spare)
         if fits and await self._claim(seat):
             return "warm"
         await self._close_current()
@@ -135,7 +135,7 @@ class Engine:
         if self.cli is None:
             return False
         try:
-            await self.cli.claim(options.claim_requests(seat.spec, seat.cwd, seat.model_handle))
+            await self.cli.claim(claim.claim_requests(seat.spec, seat.cwd, seat.model_handle))
         except CliError as error:
             _log.warning("claim failed, starting cold", reason=str(error))
             return False

@@ -15,6 +15,7 @@ from typing import Any
 from csp_worker.event import encode
 from csp_worker.ids import NewId
 from csp_worker.journal import Journal
+from csp_worker.metrics import Metrics
 from csp_worker.outbox import Outbox
 from csp_worker.previews import PreviewType
 
@@ -38,11 +39,13 @@ class EventLog:
         outbox: Outbox,
         new_id: NewId,
         now: Callable[[], datetime],
+        metrics: Metrics,
     ) -> None:
         self._journal = journal
         self._outbox = outbox
         self._new_id = new_id
         self._now = now
+        self._metrics = metrics
 
     def new_event_id(self) -> str:
         """For a fact that is announced before it is written."""
@@ -55,6 +58,7 @@ class EventLog:
         """Writes a fact; with `event_id` it takes the place of that preview."""
         event = encode(event_id or self.new_event_id(), event_type, fields, self._now())
         n = self._journal.append(event)
+        self._metrics.events.labels(event_type).inc()
         self._outbox.facts_added()
         self._outbox.previews.finish(event.id)
         return Emitted(event.id, n)

@@ -1,9 +1,8 @@
-"""From an agent definition to the CLI: the only place that knows both.
+"""From an agent definition to the options that a CLI is spawned with. No I/O.
 
-Some of a definition is fixed when the CLI is spawned, the rest is told to a spare when it is
-claimed; together both ways must say the same. Nothing here does I/O. The isolation rules stand
-here too: no settings files, an explicit list of tools, no MCP server but the definition's, and
-prompts as they were typed.
+Some of a definition is fixed at spawn, the rest is told to a spare when it is claimed (claim.py);
+together both ways must say the same. The isolation rules stand here: no settings files, an explicit
+list of tools, no MCP server but the definition's, and prompts as they were typed.
 """
 
 from __future__ import annotations
@@ -20,9 +19,10 @@ from claude_agent_sdk import (
     HookMatcher,
     SessionStore,
 )
-from claude_agent_sdk.types import HookCallback, PermissionMode, SystemPromptPreset, ThinkingConfig
+from claude_agent_sdk.types import HookCallback, SystemPromptPreset, ThinkingConfig
 
-from csp_crds.agent import AgentSpec, McpServer, Subagent
+from csp_crds.agent import AgentSpec, Subagent
+from csp_worker.claim import cli_mode, mcp_servers
 from csp_worker.paths import Paths
 from csp_worker.settings import WorkerSettings
 from csp_worker.transcript import MirrorStore
@@ -127,7 +127,7 @@ def spawn_options(spec: AgentSpec, spawn: Spawn) -> ClaudeAgentOptions:
 def _for_session(options: ClaudeAgentOptions, spec: AgentSpec, spawn: Spawn) -> None:
     """What a spare is told by its claim."""
     options.model = spec.model
-    options.permission_mode = cli_mode(spec)
+    options.permission_mode = cli_mode(spec.permission_mode)
     options.env = {**spec.env, **options.env}
     options.resume = spawn.resume
     options.effort = spec.effort
@@ -143,70 +143,12 @@ def _for_session(options: ClaudeAgentOptions, spec: AgentSpec, spawn: Spawn) -> 
         )
 
 
-def claim_requests(spec: AgentSpec, cwd: Path, model_handle: str) -> list[dict[str, Any]]:
-    """Control requests that make a spare this session's CLI, in order; the second is the claim."""
-    settings: dict[str, Any] = {"env": {**spec.env, "ANTHROPIC_API_KEY": model_handle}}
-    if spec.effort:
-        settings["effortLevel"] = spec.effort
-    claim: dict[str, Any] = {
-        "subtype": "claim_session",
-        "cwd": str(cwd),
-        "permission_mode": cli_mode(spec),
-    }
-    if spec.system_prompt is not None:
-        claim["system_prompt"] = [spec.system_prompt]
-    if spec.append_system_prompt:
-        claim["append_system_prompt"] = spec.append_system_prompt
-    if spec.subagents:
-        claim["agents"] = {
-            name: agent.model_dump(exclude_none=True) for name, agent in spec.subagents.items()
-        }
-    requests = [{"subtype": "apply_flag_settings", "settings": settings}, claim]
-    if spec.model:
-        requests.append({"subtype": "set_model", "model": spec.model})
-    if spec.mcp_servers:
-        requests.append({"subtype": "mcp_set_servers", "servers": mcp_servers(spec)})
-    return requests
-
-
-def claimable(spec: AgentSpec, spare: AgentSpec) -> bool:
-    """Whether a spare of one definition can become a session of the other."""
-    # The settings layer through which a spare gets its effort does not know this level.
-    return spec.spawn_profile() == spare.spawn_profile() and spec.effort != "max"
-
-
 def tools(spec: AgentSpec) -> list[str]:
     """Built-in tools that exist; naming a skill needs the tool that runs it."""
     names = list(dict.fromkeys(spec.tools))
     if spec.skills and "Skill" not in names:
         names.append("Skill")
     return names
-
-
-def cli_mode(spec: AgentSpec, mode: str | None = None) -> PermissionMode:
-    """The CLI's own permission mode.
-
-    It never gets bypassPermissions: the policy hook grants what that mode would, and a hook that
-    fails must find a CLI that still asks.
-    """
-    mode = mode or spec.permission_mode
-    return "default" if mode == "bypassPermissions" else cast("PermissionMode", mode)
-
-
-def mcp_servers(spec: AgentSpec) -> dict[str, dict[str, Any]]:
-    """As the CLI takes them."""
-    return {name: _mcp_server(server) for name, server in spec.mcp_servers.items()}
-
-
-def _mcp_server(server: McpServer) -> dict[str, Any]:
-    if server.type == "stdio":
-        return {
-            "type": "stdio",
-            "command": server.command or "",
-            "args": list(server.args),
-            "env": dict(server.env),
-        }
-    return {"type": server.type, "url": server.url or "", "headers": dict(server.headers)}
 
 
 def _agent(agent: Subagent) -> AgentDefinition:

@@ -170,6 +170,6 @@ async def _read(
             if kind == "ack":
                 session.acknowledge(attachment, frame.ack)
             elif kind == "input":
-                session.deliver(frame.input)
+                session.intake.deliver(frame.input)
     finally:
         attachment.close()

@@ -7,25 +7,24 @@ here, what the CLI does is heard here, and every end of the session goes through
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
 import structlog
 
 from csp_crds.agent import AgentSpec
 from csp_proto import worker_pb2 as pb
-from csp_worker import options
-from csp_worker.cli import CliError
 from csp_worker.engine import CliUnavailable, Engine, Seat, Start
 from csp_worker.eventlog import EventLog
 from csp_worker.hooks import Gate
 from csp_worker.ids import NewId
-from csp_worker.inputs import Inputs, Message, api_content
+from csp_worker.inputs import Inputs
+from csp_worker.intake import Intake
 from csp_worker.journal import Journal
+from csp_worker.metrics import Metrics
 from csp_worker.outbox import Outbox
 from csp_worker.policy import Policy
 from csp_worker.runner import Runner
@@ -67,7 +66,7 @@ class Tools:
     spill: SpillFile
     memory_bytes: int
     silence_seconds: float
-    on_rss: Callable[[int], None]
+    metrics: Metrics
 
 
 class Session:
@@ -89,7 +88,7 @@ class Session:
         self._spec = spec
         self._engine = engine
         self._gate = gate
-        self.log = EventLog(journal, self.outbox, tools.new_id, tools.now)
+        self.log = EventLog(journal, self.outbox, tools.new_id, tools.now, tools.metrics)
         self.book = ToolBook(self.log)
         self.inputs = Inputs(cursor)
         structured = spec.output_schema is not None
@@ -99,7 +98,9 @@ class Session:
             lambda: journal.full or self.ending,
         )  # fmt: skip
         self.translator = Translator(self.log, self.book, self.turns, tools.clock)
-        self._watchdog = Watchdog(engine, self.log, spec.limits.rss_bytes, tools.on_rss)
+        self.intake = Intake(self.inputs, self.runner, gate, engine, self.outbox, self._own)
+        self._watchdog = Watchdog(engine, self.log, spec.limits.rss_bytes, tools.metrics)
+        self._metrics = tools.metrics
         self.ending = False
         self.on_end: Callable[[str, str], None] = lambda reason, message: None
 
@@ -121,17 +122,6 @@ class Session:
         self._own(self._tick(), "tick")
         self._own(self._cap(), "session-cap")
         return start
-
-    def deliver(self, item: pb.Input) -> None:
-        """One input of the log; what was here before is left out."""
-        if not self.inputs.advance(item.seq):
-            return
-        try:
-            self._act(item, orjson.loads(item.payload))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            _log.warning("input not understood", type=item.type, seq=item.seq, exc_info=True)
-        cursor = pb.InputCursor(seq=self.inputs.cursor)
-        self.outbox.broadcast(pb.WorkerFrame(input_cursor=cursor))
 
     def acknowledge(self, attachment: Any, ack: pb.Ack) -> None:
         """The log has taken facts."""
@@ -161,44 +151,10 @@ class Session:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.runner.close()
 
-    # ---- input ----------------------------------------------------------------------------------
-
-    def _act(self, item: pb.Input, body: dict[str, Any]) -> None:
-        if item.type == "user.message":
-            self.inputs.add(Message(item.id, item.seq, api_content(body.get("content"))))
-            self.runner.wake()
-        elif item.type == "user.message_update":
-            self.runner.edit(body["message_id"], api_content(body.get("content")))
-        elif item.type == "user.message_cancel":
-            self.runner.cancel(body["message_id"])
-        elif item.type == "user.interrupt":
-            self.runner.stop("user_interrupt")
-        elif item.type == "user.tool_confirmation":
-            self._gate.answer(body)
-        elif item.type == "session.updated":
-            self._updated(body)
-
-    def _updated(self, body: dict[str, Any]) -> None:
-        seat = self._engine.seat
-        changes = {key: body[key] for key in ("model", "permission_mode") if body.get(key)}
-        if seat is None or not changes:
-            return
-        mode = changes.get("permission_mode")
-        # A CLI that is started again starts with what holds now.
-        seat.spec = seat.spec.model_copy(update=changes)
-        if mode:
-            self._gate.set_mode(mode)
-        cli = self._engine.cli
-        if cli is not None:
-            if model := changes.get("model"):
-                self._own(_quietly(cli.set_model(model)), "set-model")
-            if mode:
-                wanted = options.cli_mode(seat.spec, mode)
-                self._own(_quietly(cli.set_permission_mode(wanted)), "set-mode")
-
     # ---- what happens by itself -----------------------------------------------------------------
 
     def _cli_gone(self, reason: str) -> None:
+        self._metrics.cli_ends.labels(reason).inc()
         self._gate.forget_questions()
         partial = self.translator.on_cli_gone()
         lost = self.translator.tasks.lost()
@@ -226,6 +182,7 @@ class Session:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self.outbox.check_writer()
+            self._metrics.unacknowledged.set(self.journal.last_n - self.journal.acked_n)
             if loop.time() - last_sign >= KEEP_ALIVE_SECONDS:
                 last_sign = loop.time()
                 self.outbox.broadcast(pb.WorkerFrame(keep_alive=pb.KeepAlive()))
@@ -240,9 +197,17 @@ class Session:
         self.log.notice("session_time_limit", "info", message)
         self.on_end("session_cap", message)
 
-    def _own(self, work: Any, name: str) -> None:
+    def _own(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks = [task for task in self._tasks if not task.done()]
-        self._tasks.append(asyncio.create_task(work, name=name))
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._task_ended)
+        self._tasks.append(task)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or task.exception() is None:
+            return
+        _log.critical("task failed", task=task.get_name(), exc_info=task.exception())
+        self.on_end("shutdown", "The worker had an internal error. Send your message again.")
 
     def _hello(self) -> pb.WorkerHello:
         return pb.WorkerHello(
@@ -253,10 +218,3 @@ class Session:
             input_cursor=self.inputs.cursor,
             turn_running=self.turns.current is not None,
         )
-
-
-async def _quietly(work: Any) -> None:
-    try:
-        await work
-    except CliError as error:
-        _log.warning("CLI did not take a setting", reason=str(error))

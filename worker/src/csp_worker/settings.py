@@ -59,6 +59,9 @@ class WorkerSettings(BaseSettings):
     writer_silence_seconds: float = Field(
         5.0, gt=0, description="A writer that acknowledges nothing for so long loses its role."
     )
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port for Prometheus; 0 serves no metrics."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest level of log lines."
     )

@@ -15,6 +15,7 @@ from typing import Any
 from csp_crds.agent import Permission
 from csp_worker.eventlog import Emitted, EventLog
 from csp_worker.rules import canonical
+from csp_worker.toolresult import Result
 
 KEPT_CALLS = 5000
 KNOWN_SECONDS = 2.0
@@ -144,6 +145,24 @@ class ToolBook:
         call.emitted = self._log.emit(event_type, fields, call.event_id)
         call.started_at = now
         return call.emitted
+
+    def finish(self, call: Call, is_error: bool, result: Result, now: float) -> None:
+        """Writes the fact of its result."""
+        call.finished = True
+        kind = "mcp_tool" if call.mcp_server else "tool"
+        self._log.emit(
+            f"agent.{kind}_result",
+            {
+                f"{kind}_use_id": call.event_id,
+                "content": result.content,
+                "is_error": is_error,
+                "duration_ms": max(0, round((now - call.started_at) * 1000)),
+                "details": result.details,
+                "truncated_bytes": result.truncated_bytes or None,
+                "parent_tool_use_id": call.parent,
+                "session_thread_id": call.thread,
+            },
+        )
 
 
 def title(call: Call) -> str:

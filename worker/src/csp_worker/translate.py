@@ -17,7 +17,7 @@ from csp_worker.stream import ModelStream
 from csp_worker.tasks import BackgroundTasks
 from csp_worker.text import TEXT_LIMIT, cap, clean
 from csp_worker.toolbook import Call, ToolBook
-from csp_worker.toolresult import Result, shape
+from csp_worker.toolresult import shape
 from csp_worker.turns import Turns
 
 _SILENT_TEXTS = frozenset({"", "(no content)", "No response requested."})
@@ -64,7 +64,7 @@ class Translator:
         self._stream.close_all()
         self._failure = None
         for call in self._book.unfinished():
-            self._emit_result(call, True, shape(_OUTCOME_UNKNOWN, None))
+            self._book.finish(call, True, shape(_OUTCOME_UNKNOWN, None), self._clock())
         return partial
 
     # ---- the model's messages -------------------------------------------------------------------
@@ -138,26 +138,10 @@ class Translator:
             # Refused by the CLI before the policy was asked: an unknown tool, an invalid input.
             self._book.emit(call, "deny", "not run: the call is not valid", self._clock())
         is_error = bool(block.get("is_error"))
-        self._emit_result(call, is_error, shape(block.get("content"), extra))
+        result = shape(block.get("content"), extra)
+        self._book.finish(call, is_error, result, self._clock())
         if call.name == "TodoWrite" and not is_error:
             self._log.emit("agent.todos", {"todos": todos(call.input.get("todos"))})
-
-    def _emit_result(self, call: Call, is_error: bool, result: Result) -> None:
-        call.finished = True
-        kind = "mcp_tool" if call.mcp_server else "tool"
-        self._log.emit(
-            f"agent.{kind}_result",
-            {
-                f"{kind}_use_id": call.event_id,
-                "content": result.content,
-                "is_error": is_error,
-                "duration_ms": max(0, round((self._clock() - call.started_at) * 1000)),
-                "details": result.details,
-                "truncated_bytes": result.truncated_bytes or None,
-                "parent_tool_use_id": call.parent,
-                "session_thread_id": call.thread,
-            },
-        )
 
     # ---- everything else ------------------------------------------------------------------------
 

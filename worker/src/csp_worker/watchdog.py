@@ -8,13 +8,13 @@ worker; they are counted too, and taken off the kernel's hands when they end.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import structlog
 
 from csp_worker import process
 from csp_worker.engine import Engine
 from csp_worker.eventlog import EventLog
+from csp_worker.metrics import Metrics
 
 LOOK_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
@@ -28,12 +28,12 @@ class Watchdog:
         engine: Engine,
         log: EventLog,
         rss_limit: int,
-        on_rss: Callable[[int], None] = lambda rss: None,
+        metrics: Metrics,
     ) -> None:
         self._engine = engine
         self._log = log
         self._limit = rss_limit
-        self._on_rss = on_rss
+        self._metrics = metrics
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -48,7 +48,7 @@ class Watchdog:
         adopted = process.orphans(self._engine.guards)
         process.reap(adopted)
         rss = process.rss_bytes({*known, *adopted})
-        self._on_rss(rss)
+        self._metrics.cli_rss.set(rss)
         if cli is None or rss <= self._limit:
             return
         _log.warning("memory limit", rss_bytes=rss, limit_bytes=self._limit)

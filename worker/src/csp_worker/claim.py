@@ -1,0 +1,70 @@
+"""From an agent definition to what a spare is told when it becomes a session's CLI. No I/O.
+
+The counterpart of options.py: whatever is not fixed at spawn is in these control requests.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from claude_agent_sdk.types import PermissionMode
+
+from csp_crds.agent import AgentSpec, McpServer
+
+
+def claim_requests(spec: AgentSpec, cwd: Path, model_handle: str) -> list[dict[str, Any]]:
+    """Control requests that make a spare this session's CLI, in order; the second is the claim."""
+    settings: dict[str, Any] = {"env": {**spec.env, "ANTHROPIC_API_KEY": model_handle}}
+    if spec.effort:
+        settings["effortLevel"] = spec.effort
+    claim: dict[str, Any] = {
+        "subtype": "claim_session",
+        "cwd": str(cwd),
+        "permission_mode": cli_mode(spec.permission_mode),
+    }
+    if spec.system_prompt is not None:
+        claim["system_prompt"] = [spec.system_prompt]
+    if spec.append_system_prompt:
+        claim["append_system_prompt"] = spec.append_system_prompt
+    if spec.subagents:
+        claim["agents"] = {
+            name: agent.model_dump(exclude_none=True) for name, agent in spec.subagents.items()
+        }
+    requests = [{"subtype": "apply_flag_settings", "settings": settings}, claim]
+    if spec.model:
+        requests.append({"subtype": "set_model", "model": spec.model})
+    if spec.mcp_servers:
+        requests.append({"subtype": "mcp_set_servers", "servers": mcp_servers(spec)})
+    return requests
+
+
+def claimable(spec: AgentSpec, spare: AgentSpec) -> bool:
+    """Whether a spare of one definition can become a session of the other."""
+    # The settings layer through which a spare gets its effort does not know this level.
+    return spec.spawn_profile() == spare.spawn_profile() and spec.effort != "max"
+
+
+def cli_mode(mode: str) -> PermissionMode:
+    """The CLI's own permission mode.
+
+    It never gets bypassPermissions: the policy hook grants what that mode would, and a hook that
+    fails must find a CLI that still asks.
+    """
+    return "default" if mode == "bypassPermissions" else cast("PermissionMode", mode)
+
+
+def mcp_servers(spec: AgentSpec) -> dict[str, dict[str, Any]]:
+    """As the CLI takes them."""
+    return {name: _mcp_server(server) for name, server in spec.mcp_servers.items()}
+
+
+def _mcp_server(server: McpServer) -> dict[str, Any]:
+    if server.type == "stdio":
+        return {
+            "type": "stdio",
+            "command": server.command or "",
+            "args": list(server.args),
+            "env": dict(server.env),
+        }
+    return {"type": server.type, "url": server.url or "", "headers": dict(server.headers)}
