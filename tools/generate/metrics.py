@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import Metric
 
 from csp_controlplane.gateway.metrics import GatewayMetrics
 from csp_controlplane.proxy.metrics import ProxyMetrics
+from csp_worker.metrics import Metrics as WorkerMetrics
 from generate.markdown import page, table
 from prepare.steps import ROOT
 
@@ -17,9 +18,10 @@ TARGET = ROOT / "docs" / "reference" / "metrics.md"
 PROCESSES: dict[str, Callable[[], CollectorRegistry]] = {
     "Gateway": lambda: GatewayMetrics(CollectorRegistry()).registry,
     "Model proxy": lambda: ProxyMetrics([]).registry,
+    "Worker": lambda: WorkerMetrics().registry,
 }
 _INTRODUCTION = """\
-Each process serves its metrics at `/metrics`. Series with fixed labels exist from the start with
+Each process serves its metrics at `/metrics`, a worker only with `CSP_WORKER_METRICS_PORT`. Series with fixed labels exist from the start with
 the value 0."""
 _FIXED_AT_MOST = 12
 

@@ -32,28 +32,28 @@ class Metrics:
     """Every series exists from the start."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
         self.cli_rss = Gauge(
             "csp_worker_cli_rss_bytes",
             "Resident memory of the CLI and everything it started.",
-            registry=self._registry,
+            registry=self.registry,
         )
         self.unacknowledged = Gauge(
             "csp_worker_unacknowledged_facts",
             "Facts that the log has not confirmed yet.",
-            registry=self._registry,
+            registry=self.registry,
         )
         self.events = Counter(
             "csp_worker_events",
             "Facts that the worker has written, by their type.",
             ["type"],
-            registry=self._registry,
+            registry=self.registry,
         )
         self.cli_ends = Counter(
             "csp_worker_cli_ends",
             "Ends of the CLI that nobody asked for, by their reason.",
             ["reason"],
-            registry=self._registry,
+            registry=self.registry,
         )
         for event_type in EVENT_TYPES:
             self.events.labels(event_type)
@@ -63,4 +63,4 @@ class Metrics:
     def serve(self, port: int) -> None:
         """Answers scrapers on this port; 0 serves nothing. Raises OSError."""
         if port:
-            start_http_server(port, registry=self._registry)
+            start_http_server(port, registry=self.registry)
