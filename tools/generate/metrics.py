@@ -21,8 +21,8 @@ PROCESSES: dict[str, Callable[[], CollectorRegistry]] = {
     "Worker": lambda: WorkerMetrics().registry,
 }
 _INTRODUCTION = """\
-Each process serves its metrics at `/metrics`, a worker only with `CSP_WORKER_METRICS_PORT`. Series with fixed labels exist from the start with
-the value 0."""
+Each process serves its metrics at `/metrics`, a worker only with `CSP_WORKER_METRICS_PORT`. Series
+with fixed labels exist from the start with the value 0."""
 _FIXED_AT_MOST = 12
 
 
