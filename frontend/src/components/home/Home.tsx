@@ -35,11 +35,11 @@ export function Home() {
   }, [agents]);
 
   const start = (content: readonly ContentBlock[]) => {
-    if (busy || chosen === null) return;
+    if (busy) return;
     setBusy(true);
     setError(null);
     const settings = {
-      agent: chosen,
+      ...(agentId ? { agent: agentId } : {}),
       ...(model ? { model } : {}),
       ...(mode ? { permission_mode: mode } : {}),
     };
@@ -74,7 +74,7 @@ export function Home() {
           key={busy ? "busy" : "ready"}
           draftKey={DRAFT}
           autoFocus
-          busy={busy || chosen === null}
+          busy={busy}
           placeholder={t.composer.placeholder}
           sendLabel={t.composer.send}
           onSend={start}

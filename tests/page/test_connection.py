@@ -1,0 +1,131 @@
+"""When the connection goes: what is shown, what is kept, and how it comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.async_api import Browser, WebSocketRoute, expect
+
+from support.casualties import kill, replaced
+from support.stack import Stack
+from support.visitor import ANSWER_MS, Guests, Visitor
+from support.worker_client import say, script
+
+pytestmark = pytest.mark.browser
+
+GATEWAY = "csp_controlplane.gateway"
+
+
+@pytest.fixture(scope="module")
+def fragile_stack(browser_path: str) -> Iterator[Stack]:
+    """An installation of which parts are killed."""
+    with Stack() as running:
+        yield running
+
+
+async def test_typed_while_the_gateway_is_dead_is_kept_and_sent_once(
+    browser: Browser, fragile_stack: Stack
+) -> None:
+    async with Guests(browser, fragile_stack).visitor() as visitor:
+        await visitor.start(script(say("word ", n=500, chunk_delay=0.05)))
+        await expect(visitor.kind("answer")).to_contain_text("word", timeout=ANSWER_MS)
+        old = fragile_stack.pid(GATEWAY)
+        kill(old)
+        trouble = visitor.page.locator("[data-trouble]")
+        await expect(trouble).to_contain_text("What you send is kept", timeout=10_000)
+        await visitor.composer.fill("hello from the dark")
+        await visitor.composer.press("Enter")
+        await expect(visitor.page.get_by_text("hello from the dark").first).to_be_visible()
+        await replaced(fragile_stack, GATEWAY, old)
+        await visitor.connected()
+        await expect(trouble).to_have_count(0)
+        await expect(visitor.page.locator("[data-unsent]")).to_have_count(0)
+        await visitor.button("Stop").click()
+        await visitor.settled()
+        said = visitor.kind("user").filter(has_text="hello from the dark")
+        await expect(said).to_have_count(1)
+        await visitor.page.reload()
+        await visitor.settled()
+        await expect(said).to_have_count(1)
+
+
+async def test_offline_is_shown_and_ends(visitor: Visitor) -> None:
+    await visitor.start(script(say("hi")))
+    await visitor.settled()
+    await visitor.page.context.set_offline(True)
+    trouble = visitor.page.locator("[data-trouble=offline]")
+    await expect(trouble).to_contain_text("You are offline")
+    await visitor.say(script(say("after the storm")))
+    await visitor.page.context.set_offline(False)
+    await visitor.connected()
+    await expect(visitor.kind("answer").last).to_contain_text("after the storm", timeout=ANSWER_MS)
+
+
+async def test_a_page_that_fell_behind_says_so_and_catches_up(visitor: Visitor) -> None:
+    await visitor.start(script(say("one")))
+    await visitor.settled()
+    routes: list[WebSocketRoute] = []
+
+    def watch(route: WebSocketRoute) -> None:
+        routes.append(route)
+        route.connect_to_server()
+
+    await visitor.page.route_web_socket("**/ws?*", watch)
+    await visitor.page.reload()
+    await visitor.connected()
+    await routes[-1].close(code=4408, reason="Too slow")
+    trouble = visitor.page.locator("[data-trouble=slow]")
+    await expect(trouble).to_contain_text("fell behind")
+    await visitor.connected()
+    await expect(trouble).to_have_count(0)
+    await visitor.turn(script(say("two")))
+
+
+async def test_waits_grow_and_can_be_cut_short(visitor: Visitor) -> None:
+    refuse = False
+    attempts = 0
+
+    async def watch(route: WebSocketRoute) -> None:
+        nonlocal attempts
+        attempts += 1
+        if refuse:
+            await route.close(code=1013, reason="The database is away.")
+        else:
+            routes.append(route)
+            route.connect_to_server()
+
+    routes: list[WebSocketRoute] = []
+    await visitor.start(script(say("one")))
+    await visitor.settled()
+    await visitor.page.route_web_socket("**/ws?*", watch)
+    await visitor.page.reload()
+    await visitor.connected()
+    refuse = True
+    await routes[-1].close(code=1013)
+    await expect(visitor.page.locator("[data-trouble]")).to_contain_text(
+        "next try in 4 s", timeout=20_000
+    )
+    before = attempts
+    refuse = False
+    await visitor.button("Try now").click()
+    await visitor.connected()
+    assert attempts == before + 1
+
+
+async def test_a_refused_message_stays_and_says_why(visitor: Visitor, page_stack: Stack) -> None:
+    session = await visitor.start(script(say("word ", n=600, chunk_delay=0.05)))
+    await expect(visitor.kind("answer")).to_contain_text("word", timeout=ANSWER_MS)
+    one = {"type": "user.message", "content": [{"type": "text", "text": "hello"}]}
+    async with page_stack.client() as client:
+        for _ in range(2):
+            answer = await client.post(f"/sessions/{session}/events", json={"events": [one] * 50})
+            assert answer.status_code == 200, answer.text
+    await visitor.say("one too many")
+    unsent = visitor.page.locator("[data-unsent]")
+    await expect(unsent).to_contain_text("100 messages are already waiting")
+    await visitor.page.reload()
+    await expect(unsent).to_contain_text("one too many")
+    await unsent.get_by_role("button", name="Discard").click()
+    await expect(unsent).to_have_count(0)
+    await visitor.page.request.delete(f"{visitor.url}/api/v1/sessions/{session}")
