@@ -93,7 +93,6 @@ async def test_between_acknowledgement_and_show_others_get_the_message_when_they
             assert message["id"] not in [event["id"] for event in deaf.facts]
             await kill_gateway(outside, sender)
             between.cut()
-            between.release()
             await deaf.gone()
             await deaf.connect()
             await sender.connect()
@@ -173,7 +172,6 @@ async def test_the_database_breaks_off_between_commit_and_answer_and_the_gateway
         message = await viewer.say(script(say("tack", n=2)))
         await wait_until(lambda: outside.choke.holding, what="an answer being held back")
         outside.choke.cut()
-        outside.choke.release()
         end = await viewer.turn_end(message, deadline=60)
         assert end["outcome"] == "completed"
         assert viewer.text() == "tacktack"

@@ -75,7 +75,7 @@ class Choke:
         self._call(self._release())
 
     def cut(self) -> None:
-        """Breaks every connection; what was held back is lost. New ones are taken."""
+        """Breaks every connection; what was held back is lost. New ones pass as usual."""
         self._call(self._cut())
 
     def refuse(self, refusing: bool = True) -> None:
@@ -143,6 +143,7 @@ class Choke:
                 pipe.to_client.write(kept)
 
     async def _cut(self) -> None:
+        self._marker, self._hold_all = None, False
         pipes, self._pipes = self._pipes, set()
         tasks = [task for pipe in pipes for task in pipe.tasks]
         for task in tasks:
