@@ -106,6 +106,20 @@ async def test_a_worker_is_never_used_again(harness: RuntimeHarness) -> None:
     assert second.worker_id != first.worker_id
 
 
+async def test_files_outlive_a_worker_and_end_with_the_session(harness: RuntimeHarness) -> None:
+    await harness.runtime.create("sesn_1", "local", SPEC)
+    await harness.runtime.wait_ready("sesn_1", READY_S)
+    await harness.leave_file("sesn_1")
+    await harness.runtime.delete("sesn_1")
+    assert await harness.has_file("sesn_1")
+    await harness.runtime.create("sesn_1", "local", SPEC)
+    await harness.runtime.wait_ready("sesn_1", READY_S)
+    await harness.runtime.purge("sesn_1")
+    await harness.runtime.purge("sesn_1")
+    assert not await harness.has_file("sesn_1")
+    assert await harness.runtime.endpoint("sesn_1") is None
+
+
 async def test_a_death_is_told_to_every_watcher_within_a_second(harness: RuntimeHarness) -> None:
     await harness.runtime.create("sesn_1", "local", SPEC)
     ref = await harness.runtime.wait_ready("sesn_1", READY_S)

@@ -264,6 +264,10 @@ async def test_the_api_refuses_what_it_does_not_understand(cold: PoolOfWorkers) 
         bad = {"tenant": "local", "spec": {"nonsense": 1}}
         assert (await http.put("/v1/sessions/sesn_1", json=bad)).status_code == 400
         assert (await http.get("/v1/sessions/sesn_1")).status_code == 404
+        for name in ("%2e%2e", "a.b", "a%20b", "x" * 200):
+            path = f"/v1/sessions/{name}"
+            assert (await http.delete(path, params={"purge": "1"})).status_code in (400, 404)
+        assert cold.layout.workspaces.exists()
         assert (await http.get("/v1/sessions/sesn_1", params={"wait": "x"})).status_code == 400
     assert cold.layout.socket.stat().st_mode & 0o777 == 0o600
 

@@ -156,6 +156,9 @@ class HostileRuntime:
         if worker is not None:
             await worker.stop()
 
+    async def purge(self, session_id: str) -> None:
+        await self.delete(session_id)
+
     async def kill(self, session_id: str) -> None:
         """The worker's process is gone."""
         worker = self.live.pop(session_id)

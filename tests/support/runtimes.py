@@ -33,6 +33,12 @@ class RuntimeHarness(Protocol):
     async def kill(self, worker: WorkerRef) -> None:
         """The worker's process dies without notice."""
 
+    async def leave_file(self, session_id: str) -> None:
+        """A file in the session's working directory, as its agent may leave one."""
+
+    async def has_file(self, session_id: str) -> bool:
+        """Whether that file is still there."""
+
     async def go_away(self) -> None:
         """What the runtime talks to stops answering; workers live on."""
 
@@ -60,6 +66,14 @@ class LocalHarness:
 
     async def kill(self, worker: WorkerRef) -> None:
         os.kill(self._pool.pid_of(worker.worker_id), signal.SIGKILL)
+
+    async def leave_file(self, session_id: str) -> None:
+        workspace = self._pool.layout.workspaces / session_id
+        workspace.mkdir(exist_ok=True)
+        (workspace / "file").write_text("kept")
+
+    async def has_file(self, session_id: str) -> bool:
+        return (self._pool.layout.workspaces / session_id / "file").exists()
 
     async def go_away(self) -> None:
         await self._pool.stop_serving()

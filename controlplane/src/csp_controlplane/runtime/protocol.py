@@ -56,7 +56,10 @@ class SessionRuntime(Protocol):
         """The session's live worker, if it has one."""
 
     async def delete(self, session_id: str) -> None:
-        """Ends the session's worker and everything it started."""
+        """Ends the session's worker and everything it started. Its files stay for the next one."""
+
+    async def purge(self, session_id: str) -> None:
+        """The same for a session that is deleted: its files go as well."""
 
     def watch(self) -> AsyncIterator[WorkerGone]:
         """Ends of workers as they happen; may repeat, may miss some while disconnected."""

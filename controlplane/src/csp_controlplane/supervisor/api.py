@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import orjson
 import uvicorn
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -27,6 +29,7 @@ from csp_controlplane.supervisor.workers import CannotStart, Workers
 from csp_crds.agent import AgentSpec
 
 LONGEST_WAIT_S = 120.0
+_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 class ClaimRequest(BaseModel):
@@ -56,18 +59,19 @@ class SupervisorApi:
         )
 
     async def _claim(self, request: Request) -> Response:
+        session_id = _session_id(request)
         try:
             body = ClaimRequest.model_validate_json(await request.body())
         except ValidationError as error:
             return JSONResponse({"message": str(error)}, 400)
         try:
-            worker = await self._workers.claim(request.path_params["session_id"], body.spec)
+            worker = await self._workers.claim(session_id, body.spec)
         except CannotStart as error:
             return JSONResponse({"message": str(error)}, 503)
         return _shown(worker)
 
     async def _show(self, request: Request) -> Response:
-        session_id = request.path_params["session_id"]
+        session_id = _session_id(request)
         try:
             wait_s = min(float(request.query_params.get("wait", "0")), LONGEST_WAIT_S)
         except ValueError:
@@ -86,7 +90,7 @@ class SupervisorApi:
 
     async def _release(self, request: Request) -> Response:
         purge = request.query_params.get("purge") == "1"
-        await self._workers.release(request.path_params["session_id"], purge=purge)
+        await self._workers.release(_session_id(request), purge=purge)
         return Response(status_code=204)
 
     async def _watch(self, _request: Request) -> Response:
@@ -104,6 +108,14 @@ class SupervisorApi:
                 "rss_bytes": await self._memory.rss_bytes(),
             }
         )
+
+
+def _session_id(request: Request) -> str:
+    """It becomes a folder's name, so it must not be able to name another one."""
+    session_id: str = request.path_params["session_id"]
+    if not _SESSION_ID.fullmatch(session_id):
+        raise HTTPException(400, "a session id is letters, digits, - and _")
+    return session_id
 
 
 def _shown(worker: Worker) -> Response:

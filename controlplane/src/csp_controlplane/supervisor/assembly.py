@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from csp_controlplane.supervisor import postgres, signing, valkey
+from csp_controlplane.supervisor import postgres, schema_stamp, signing, valkey
 from csp_controlplane.supervisor.api import SocketServer, SupervisorApi
 from csp_controlplane.supervisor.child import Family
 from csp_controlplane.supervisor.console import Terminal
@@ -95,7 +95,7 @@ class Assembly:
         self.family.kill_all()
 
     async def _start_database(self) -> None:
-        if self._addresses.database_url == postgres.url(self._layout):
+        if self._own_database:
             environment = child_environment("server", self._environment, {})
             user = await asyncio.to_thread(postgres.prepare, self._layout, environment)
             await self._start_layer(postgres.service(self._layout, user, environment))
@@ -140,7 +140,18 @@ class Assembly:
     async def _stop_layer(self, services: list[Service]) -> None:
         await asyncio.gather(*(service.stop() for service in services))
 
+    @property
+    def _own_database(self) -> bool:
+        return self._addresses.database_url == postgres.url(self._layout)
+
     async def _prepare(self) -> None:
+        if self._own_database and schema_stamp.is_current(self._layout):
+            return
+        await self._run_prepare()
+        if self._own_database:
+            schema_stamp.write(self._layout)
+
+    async def _run_prepare(self) -> None:
         log = ComponentLog("prepare", LogFile(self._layout.logs / "prepare.log"))
         child = await self.family.start(self._parts.prepare(), log.line)
         try:

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from csp_controlplane.supervisor.child import Command
 from csp_controlplane.supervisor.environment import Component, child_environment
 from csp_controlplane.supervisor.layout import Layout
@@ -34,17 +32,17 @@ class Addresses:
     @property
     def url(self) -> str:
         """What people open."""
-        return f"http://{_in_url(self.host)}:{self.gateway_ports[0]}"
+        host = _reached_at(self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.gateway_ports[0]}"
 
     @property
     def proxy_url(self) -> str:
         return f"http://{LOOPBACK}:{self.proxy_port}"
 
 
-def _in_url(host: str) -> str:
-    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - recognised, not bound
-        return LOOPBACK
-    return f"[{host}]" if ":" in host else host
+def _reached_at(host: str) -> str:
+    """Where something that listens on `host` is reached from here."""
+    return LOOPBACK if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - not bound here
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ class Parts:
             "CSP_SCRIPTED_MODEL": "true" if self.addresses.model_port is not None else "false",
             **self._stores(),
         }
-        url = f"http://{_in_url(host)}:{port}"
+        reached = _reached_at(host)
         static = static_directory(self.environment)
         if static is not None:
             own["CSP_STATIC_DIR"] = str(static)
@@ -105,7 +103,7 @@ class Parts:
             name=f"gateway-{number}" if many else "gateway",
             title=f"gateway {number}" if many else "the gateway",
             command=self._module("csp_controlplane.gateway", "gateway", own),
-            ready=lambda: _lives(f"{url}/api/v1/health/live"),
+            ready=lambda: _lives(reached, port),
         )
 
     def prepare(self) -> Command:
@@ -141,9 +139,12 @@ async def _listens(host: str, port: int) -> bool:
     return True
 
 
-async def _lives(url: str) -> bool:
-    async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
-        try:
-            return (await client.get(url)).status_code == 200
-        except httpx.HTTPError:
-            return False
+async def _lives(host: str, port: int) -> bool:
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(
+            b"GET /api/v1/health/live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+        )
+        return (await reader.readline()).startswith(b"HTTP/1.1 200")
+    finally:
+        writer.close()

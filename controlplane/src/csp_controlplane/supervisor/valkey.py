@@ -5,13 +5,11 @@ It holds what may be lost, and keeps it on disk all the same, so that a restart 
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
-
-import redis.asyncio
-import redis.exceptions
 
 from csp_controlplane.supervisor.child import Command
 from csp_controlplane.supervisor.errors import CommandError, ExitCode
@@ -57,31 +55,35 @@ def service(layout: Layout, environment: Mapping[str, str]) -> ServiceSpec:
         name="valkey",
         title="the cache (Valkey)",
         command=Command(argv, environment, layout.data),
-        ready=lambda: _pings(url(layout)),
+        ready=lambda: _pings(layout),
         before_start=lambda: layout.valkey_socket.unlink(missing_ok=True),
     )
 
 
-async def _pings(address: str) -> bool:
-    client = redis.asyncio.Redis.from_url(address, socket_timeout=2)
+async def _pings(layout: Layout) -> bool:
+    """By hand: the client library is slow to load and this is its only use here."""
+    reader, writer = await asyncio.open_unix_connection(layout.valkey_socket)
     try:
-        return bool(await client.ping())
-    except redis.exceptions.RedisError:
-        return False
+        writer.write(b"PING\r\n")
+        return await reader.readline() == b"+PONG\r\n"
     finally:
-        await client.aclose()
+        writer.close()
 
 
 async def check_external(address: str) -> None:
     """Raises CommandError when a server that is not ours does not answer."""
+    import redis.asyncio
+    import redis.exceptions
+
     try:
-        if await _pings(address):
-            return
-        reason = "no answer"
-    except (OSError, ValueError) as error:
-        reason = str(error)
-    raise CommandError(
-        f"The Redis or Valkey server of CSP_REDIS_URL cannot be used ({reason}): check the address "
-        "and that the server runs.",
-        ExitCode.DATABASE,
-    )
+        client = redis.asyncio.Redis.from_url(address, socket_timeout=2, socket_connect_timeout=5)
+        try:
+            await client.ping()
+        finally:
+            await client.aclose()
+    except (OSError, ValueError, redis.exceptions.RedisError) as error:
+        raise CommandError(
+            f"The Redis or Valkey server of CSP_REDIS_URL cannot be used ({error}): check the "
+            "address and that the server runs.",
+            ExitCode.DATABASE,
+        ) from error
