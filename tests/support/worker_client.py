@@ -160,7 +160,7 @@ class WorkerProcess:
             },
         )
 
-    async def ready(self, deadline: float = 30.0) -> None:
+    async def ready(self, deadline: float = 90.0) -> None:
         """Until its health check says that it serves."""
         async with grpc.aio.insecure_channel(self.endpoint) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
@@ -315,7 +315,7 @@ class Gateway:
     # ---- waiting --------------------------------------------------------------------------------
 
     async def until(
-        self, predicate: Callable[[], Any], deadline: float = 20.0, what: str = "the condition"
+        self, predicate: Callable[[], Any], deadline: float = 40.0, what: str = "the condition"
     ) -> Any:
         """Until the predicate holds; asked again whenever a frame has arrived."""
         async with self._changed:
@@ -330,18 +330,18 @@ class Gateway:
                 ) from None
         return predicate()
 
-    async def event(self, event_type: str, count: int = 1, deadline: float = 20.0) -> Event:
+    async def event(self, event_type: str, count: int = 1, deadline: float = 40.0) -> Event:
         """The count-th event of a type."""
         await self.until(
             lambda: len(self.log.of(event_type)) >= count, deadline, f"{event_type} no. {count}"
         )
         return self.log.of(event_type)[count - 1]
 
-    async def turn(self, text: str | list[dict[str, Any]], deadline: float = 20.0) -> Event:
+    async def turn(self, text: str | list[dict[str, Any]], deadline: float = 40.0) -> Event:
         """Sends a message and returns the end of its turn."""
         return await self.turn_end(self.message(text), deadline)
 
-    async def turn_end(self, message: Event, deadline: float = 20.0) -> Event:
+    async def turn_end(self, message: Event, deadline: float = 40.0) -> Event:
         """The end of a message's turn."""
 
         def found() -> Event | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,6 +13,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from csp_proto import worker_pb2 as pb
+from csp_worker.process import bundled_cli
+from support.waiting import wait_until
 from support.worker_client import Gateway, Signer, WorkerProcess, say, script, spec
 from worker.conftest import NewGateway, NewWorker
 
@@ -188,3 +192,41 @@ async def test_a_cli_that_does_not_start_is_told_in_plain_words(
     end = await gateway.turn(script(say("never")))
 
     assert "could not be started" in end["error"]["message"]
+
+
+async def test_what_the_cli_says_on_stderr_is_logged_with_its_session(
+    new_worker: NewWorker, new_gateway: NewGateway, tmp_path: Path
+) -> None:
+    noisy = tmp_path / "claude"
+    noisy.write_text(
+        f'#!/bin/sh\n(sleep 3; echo "from the depths" >&2) &\nexec {bundled_cli()} "$@"\n'
+    )
+    noisy.chmod(0o755)
+    worker = new_worker(environment={"CSP_WORKER_CLI_PATH": str(noisy)})
+    await worker.ready()
+    gateway = await new_gateway(worker).open(traceparent="00-abc-def-01")
+
+    def logged() -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in worker.log.read_text().splitlines()]
+        return [line for line in lines if line.get("line") == "from the depths"]
+
+    (line,) = await wait_until(logged, 30, what="the line in the log")
+    assert line["session_id"] == gateway.session_id
+    assert line["worker_id"] == worker.worker_id
+    assert line["traceparent"] == "00-abc-def-01"
+
+
+async def test_a_session_whose_files_are_gone_is_told(
+    worker: WorkerProcess, new_worker: NewWorker, new_gateway: NewGateway
+) -> None:
+    gateway = await new_gateway(worker).open()
+    await gateway.turn(script(say("noted")))
+    elsewhere = new_worker()
+    await elsewhere.ready()
+    next_gateway = await new_gateway(
+        elsewhere, gateway.log, session_id=gateway.session_id, epoch=2
+    ).open(input_cursor=gateway.log.last_seq)
+    end = await next_gateway.turn(script(say("again")))
+
+    assert gateway.log.of("session.notice")[0]["code"] == "workspace_lost"
+    assert end["outcome"] == "completed"

@@ -86,9 +86,7 @@ def value_of(command: list[str], flag: str) -> str:
     return command[command.index(flag) + 1]
 
 
-async def test_every_field_reaches_the_cli(
-    bound: Gateway, model_requests: ModelRequests
-) -> None:
+async def test_every_field_reaches_the_cli(bound: Gateway, model_requests: ModelRequests) -> None:
     end = await bound.turn(
         script(
             tool("Bash", command="echo $GIVEN_BY_DEFINITION"),

@@ -46,9 +46,7 @@ async def test_errors_that_do_not_pass_exhaust_the_retries(gateway: Gateway) -> 
 
 
 async def test_a_cut_stream_is_withdrawn_and_asked_again(gateway: Gateway) -> None:
-    end = await gateway.turn(
-        script({"t": "cut", "n": 5, "chunk_delay": 0.1, "times": 1}), 60
-    )
+    end = await gateway.turn(script({"t": "cut", "n": 5, "chunk_delay": 0.1, "times": 1}), 60)
 
     withdrawn = [p for p in gateway.previews if p.kind == pb.Preview.WITHDRAWN]
     ids = {event["id"] for event in gateway.log.of("agent.message")}

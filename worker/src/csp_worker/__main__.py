@@ -18,8 +18,8 @@ def run() -> None:
             for item in error.errors()
         )
         raise SystemExit(f"the worker's settings are not usable: {wrong}") from error
-    logs.configure(settings.log_level, settings.log_format, settings.id)
-    app.main(settings)
+    fields = logs.configure(settings.log_level, settings.log_format, settings.id)
+    app.main(settings, fields)
 
 
 if __name__ == "__main__":

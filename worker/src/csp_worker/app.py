@@ -24,6 +24,7 @@ from csp_worker.engine import Engine
 from csp_worker.guard import tree
 from csp_worker.hooks import Gate
 from csp_worker.ids import new_id
+from csp_worker.logs import Fields
 from csp_worker.metrics import Metrics
 from csp_worker.paths import Paths
 from csp_worker.servicer import WorkerServicer
@@ -34,6 +35,7 @@ from csp_worker.transcript import MirrorStore
 
 MESSAGE_BYTES = 64 * 1024 * 1024
 SHUTDOWN_SECONDS = 3.0
+PARENT_LOOK_SECONDS = 1.0
 SERVICE = worker_pb2.DESCRIPTOR.services_by_name["Worker"].full_name
 _log = structlog.get_logger(__name__)
 
@@ -41,7 +43,7 @@ _log = structlog.get_logger(__name__)
 class App:
     """One worker process."""
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: WorkerSettings, log_fields: Fields) -> None:
         self._settings = settings
         self._paths = Paths.create(settings.home, settings.workspace_root)
         cli = settings.cli_path or process.bundled_cli()
@@ -62,11 +64,13 @@ class App:
             silence_seconds=settings.writer_silence_seconds,
             metrics=self._metrics,
         )
-        self._binder = Binder(settings.id, self._paths, self._engine, gate, mirror, tools)
+        self._binder = Binder(
+            settings.id, self._paths, self._engine, gate, mirror, tools, log_fields
+        )
         self._auth = Authenticator(settings.id, settings.jwks_file, time.time)
         self._end: asyncio.Future[tuple[str, str]] | None = None
 
-    async def run(self) -> None:
+    async def run(self, watch_parent: bool) -> None:
         """Serves until a signal, or until the session says that it is over."""
         loop = asyncio.get_running_loop()
         self._end = loop.create_future()
@@ -78,7 +82,9 @@ class App:
         _log.info("listening", address=self._settings.listen)
         warming = asyncio.create_task(self._warm(), name="warm")
         self._binder.warming(warming)
-        bound = asyncio.create_task(self._watch_bound(), name="bound")
+        watches = [asyncio.create_task(self._watch_bound(), name="bound")]
+        if watch_parent:
+            watches.append(asyncio.create_task(self._watch_parent(), name="parent"))
         try:
             await warming
             # What was imported stays: a collection in mid-answer need not look at it.
@@ -91,7 +97,8 @@ class App:
             if self._binder.session is not None:
                 await self._binder.session.end(reason, message, SHUTDOWN_SECONDS)
         finally:
-            bound.cancel()
+            for watch in watches:
+                watch.cancel()
             await self._close(server)
 
     def _server(self) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
@@ -128,6 +135,13 @@ class App:
         if self._binder.session is not None:
             self._binder.session.on_end = self._over
 
+    async def _watch_parent(self) -> None:
+        """Where the OS does not tell: a worker whose parent has ended has another one."""
+        parent = os.getppid()
+        while os.getppid() == parent:  # noqa: ASYNC110 - nothing announces it
+            await asyncio.sleep(PARENT_LOOK_SECONDS)
+        self._over("shutdown", "The worker is being stopped.")
+
     def _over(self, reason: str, message: str) -> None:
         if self._end is not None and not self._end.done():
             self._end.set_result((reason, message))
@@ -148,16 +162,16 @@ def _stderr(line: str) -> None:
     _log.warning("CLI stderr", line=line[:4000])
 
 
-def main(settings: WorkerSettings) -> None:
+def main(settings: WorkerSettings, log_fields: Fields) -> None:
     """Runs a worker; returns when it has ended."""
-    process.protect_self()
+    bound_to_parent = process.protect_self()
     process.strip_environment(os.environ, settings.model_base_url)
     try:
-        app = App(settings)
+        app = App(settings, log_fields)
     except OSError as error:
         raise SystemExit(
             f"the worker's directories cannot be used ({error}); check CSP_WORKER_HOME and "
             "CSP_WORKER_WORKSPACE_ROOT"
         ) from error
     with suppress(KeyboardInterrupt):
-        asyncio.run(app.run())
+        asyncio.run(app.run(watch_parent=not bound_to_parent))

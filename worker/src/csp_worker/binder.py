@@ -18,6 +18,7 @@ from csp_worker import transcript
 from csp_worker.cli import CLI_VERSION
 from csp_worker.engine import Engine, Seat
 from csp_worker.hooks import Gate
+from csp_worker.logs import Fields
 from csp_worker.paths import Paths
 from csp_worker.session import Identity, Session, Tools
 
@@ -43,12 +44,14 @@ class Binder:
         gate: Gate,
         mirror: transcript.MirrorStore,
         tools: Tools,
+        log_fields: Fields,
     ) -> None:
         self._worker_id = worker_id
         self._paths = paths
         self._gate = gate
         self._mirror = mirror
         self._tools = tools
+        self._log_fields = log_fields
         self._lock = asyncio.Lock()
         self._identity: Identity | None = None
         self._warming: asyncio.Task[bool] | None = None
@@ -77,6 +80,7 @@ class Binder:
     async def _bind(self, request: pb.BindRequest, asked: Identity) -> str:
         try:
             spec = AgentSpec.model_validate_json(request.agent_json)
+            had_workspace = self._paths.has_workspace(request.session_id)
             cwd = self._paths.workspace(request.session_id)
         except (ValidationError, ValueError) as error:
             raise BindRefused(grpc.StatusCode.INVALID_ARGUMENT, f"bad bind: {error}") from error
@@ -84,9 +88,9 @@ class Binder:
             message = f"the working directory cannot be made: {error}"
             raise BindRefused(grpc.StatusCode.INTERNAL, message) from error
         self._identity = asked
-        structlog.contextvars.bind_contextvars(
-            session_id=asked.session_id, epoch=asked.epoch, traceparent=request.traceparent or None
-        )
+        self._log_fields["session_id"] = asked.session_id
+        self._log_fields["epoch"] = asked.epoch
+        self._log_fields["traceparent"] = request.traceparent or None
         seat = Seat(spec, cwd, request.model_handle)
         if request.transcript:
             seat.claude_session_id = self._restore(request, seat)
@@ -94,6 +98,13 @@ class Binder:
             await asyncio.shield(self._warming)
         session = Session(asked, spec, request.input_cursor, self.engine, self._gate, self._tools)
         self._mirror.log = session.log
+        if request.transcript and not had_workspace:
+            session.log.notice(
+                "workspace_lost",
+                "warning",
+                "The files of this session were on a server that is gone. The conversation is "
+                "intact; files that are needed have to be made again.",
+            )
         start = await session.start(seat, list(request.allowed_rules), self._tools.clock)
         self.session = session
         self.on_bound.set()

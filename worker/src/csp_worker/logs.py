@@ -6,12 +6,25 @@ import logging
 import sys
 
 import structlog
+from structlog.typing import EventDict
+
+Fields = dict[str, str | int | None]
 
 
-def configure(level: str, form: str, worker_id: str) -> None:
-    """Once, at the start; the SDK's own lines go the same way."""
+def configure(level: str, form: str, worker_id: str) -> Fields:
+    """Once, at the start; the SDK's own lines go the same way.
+
+    Returns the fields that every line carries. The session's are added to it when it is bound:
+    context variables would only reach tasks that start later, and the CLI's stderr is read by one
+    that is older.
+    """
+    fields: Fields = {"component": "worker", "worker_id": worker_id}
+
+    def add_fields(_logger: object, _method: str, event: EventDict) -> EventDict:
+        return {**{k: v for k, v in fields.items() if v is not None}, **event}
+
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        add_fields,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -41,4 +54,4 @@ def configure(level: str, form: str, worker_id: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(component="worker", worker_id=worker_id)
+    return fields

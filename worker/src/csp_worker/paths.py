@@ -55,6 +55,10 @@ class Paths:
     def spill(self) -> Path:
         return self.home / "facts.spill"
 
+    def has_workspace(self, session_id: str) -> bool:
+        """Whether the session was here before."""
+        return bool(_SESSION_ID.match(session_id)) and (self.workspace_root / session_id).is_dir()
+
     def workspace(self, session_id: str) -> Path:
         """The session's working directory, made if need be. Raises ValueError, OSError."""
         if not _SESSION_ID.match(session_id):

@@ -29,14 +29,18 @@ _KEPT = frozenset(
 )  # fmt: skip
 
 
-def protect_self() -> None:
-    """Ends with the parent, adopts orphans, closes its memory. Each only where the OS can."""
+def protect_self() -> bool:
+    """Ends with the parent, adopts orphans, closes its memory. Each only where the OS can.
+
+    Returns whether the OS will tell when the parent ends.
+    """
     parent = os.getppid()
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGTERM)
+    told = kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGTERM)
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     if os.getppid() != parent:
         raise SystemExit("the process that started this worker has ended")
+    return told
 
 
 def strip_environment(environ: MutableMapping[str, str], base_url: str) -> None:
