@@ -198,13 +198,16 @@ async def test_what_the_cli_says_on_stderr_is_logged_with_its_session(
     new_worker: NewWorker, new_gateway: NewGateway, tmp_path: Path
 ) -> None:
     noisy = tmp_path / "claude"
+    told = tmp_path / "told"
     noisy.write_text(
-        f'#!/bin/sh\n(sleep 3; echo "from the depths" >&2) &\nexec {bundled_cli()} "$@"\n'
+        f'#!/bin/sh\n(until [ -e {told} ]; do sleep 0.1; done; echo "from the depths" >&2) &\n'
+        f'exec {bundled_cli()} "$@"\n'
     )
     noisy.chmod(0o755)
     worker = new_worker(environment={"CSP_WORKER_CLI_PATH": str(noisy)})
     await worker.ready()
     gateway = await new_gateway(worker).open(traceparent="00-abc-def-01")
+    told.touch()
 
     def logged() -> list[dict[str, Any]]:
         lines = [json.loads(line) for line in worker.log.read_text().splitlines()]
