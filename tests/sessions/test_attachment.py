@@ -45,7 +45,7 @@ async def say(
 async def worker_of(gateways: Gateways, session: str, nth: int = 1) -> HostileWorker:
     await wait_until(lambda: len(gateways.runtime.workers) >= nth, what="a worker")
     worker = gateways.runtime.workers[nth - 1]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await worker.attached.wait()
     return worker
 

@@ -45,7 +45,7 @@ class Family:
     def living(self) -> list[psutil.Process]:
         return [process for process in (self.head, *self.below) if lives(process)]
 
-    async def gone(self, deadline: float = 10.0) -> None:
+    async def gone(self, deadline: float = 30.0) -> None:
         """Returns when none of them lives."""
         await wait_until(lambda: not self.living(), deadline, f"the end of all of {self}")
 

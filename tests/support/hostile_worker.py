@@ -106,7 +106,7 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
     def hang_up(self) -> None:
         self._outgoing.put_nowait(None)
 
-    async def next(self, kind: str, deadline: float = 10.0) -> Any:
+    async def next(self, kind: str, deadline: float = 30.0) -> Any:
         """The content of the next frame of this kind from the gateway."""
         async with asyncio.timeout(deadline):
             while True:

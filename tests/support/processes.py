@@ -123,7 +123,7 @@ class ServerProcess:
         """The end of the log, for a failure's message."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
-    def wait_listening(self, port: int, deadline: float = 30.0) -> None:
+    def wait_listening(self, port: int, deadline: float = 90.0) -> None:
         """Returns when the port accepts; raises with the log's end when the process ended first."""
 
         def ready() -> bool:

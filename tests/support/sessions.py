@@ -50,7 +50,7 @@ class Watcher:
                 self.events.append(json.loads(event.raw))
             self._new.set()
 
-    async def until(self, type_: str, deadline: float = 10.0, **fields: Any) -> dict[str, Any]:
+    async def until(self, type_: str, deadline: float = 30.0, **fields: Any) -> dict[str, Any]:
         """The first event of this type with these fields."""
         try:
             async with asyncio.timeout(deadline):
@@ -64,7 +64,7 @@ class Watcher:
             seen = [event["type"] for event in self.events]
             raise AssertionError(f"no {type_} with {fields} among {seen}") from None
 
-    async def until_frame(self, kind: str, deadline: float = 10.0) -> Frame:
+    async def until_frame(self, kind: str, deadline: float = 30.0) -> Frame:
         async with asyncio.timeout(deadline):
             while True:
                 for frame in self.frames:

@@ -38,7 +38,7 @@ async def wait_until(
 
 async def wait_until(
     predicate: Callable[[], T | Awaitable[T]],
-    deadline: float = 10.0,
+    deadline: float = 30.0,
     what: str = "the condition",
     interval: float = 0.02,
 ) -> T:
@@ -63,7 +63,7 @@ async def wait_until(
 
 
 def wait_until_sync(
-    predicate: Callable[[], T], deadline: float = 10.0, what: str = "the condition"
+    predicate: Callable[[], T], deadline: float = 30.0, what: str = "the condition"
 ) -> T:
     """The same for fixtures that run outside an event loop."""
     end = time.monotonic() + deadline
