@@ -4,8 +4,7 @@
  */
 import { api, isStatus } from "../api/client";
 import { NetworkError, wordsFor } from "../api/errors";
-import type { ClientEvent, ContentBlock, LogEvent, ToolConfirmation } from "../api/events";
-import { Outbox, type OutboxEntry } from "../api/outbox";
+import type { LogEvent } from "../api/events";
 import { type Connection, type Ended, type ServerMessage, SessionSocket } from "../api/socket";
 import type { Session, SessionUpdate } from "../api/types";
 import { applyEvents, applySession, refold } from "../fold/fold";
@@ -15,17 +14,17 @@ import { emptyView, type View } from "../fold/view";
 import { announce } from "./announce";
 import { app } from "./app";
 import { Inbox } from "./inbox";
+import { loadSession, PAGE } from "./preload";
+import { Sender } from "./sender";
 import { createSessionStore, type SessionStore } from "./session";
 import { sessions } from "./sessions";
 import { ui } from "./ui";
 
-const PAGE = 200;
-
 export class SessionController {
   readonly store: SessionStore;
+  readonly sender: Sender;
   private readonly socket: SessionSocket;
   private readonly inbox = new Inbox((messages) => this.take(messages));
-  private readonly outbox: Outbox;
   private readonly gaps = new Set<string>();
   private events: LogEvent[] = [];
   /** Where the part of the log before `events` begins. */
@@ -34,7 +33,6 @@ export class SessionController {
 
   constructor(readonly id: string) {
     this.store = createSessionStore(id);
-    this.outbox = new Outbox(id, localStorage);
     this.socket = new SessionSocket(id, {
       onMessage: (message) => this.inbox.push(message),
       onConnection: (connection) => this.onConnection(connection),
@@ -45,6 +43,10 @@ export class SessionController {
         return { after: lastSeq, previews: previewBytes };
       },
     });
+    this.sender = new Sender(id, this.store, {
+      send: (clientId, events) => this.socket.send(clientId, events),
+      hurry: () => this.socket.hurry(),
+    });
   }
 
   get view(): View {
@@ -52,13 +54,10 @@ export class SessionController {
   }
 
   async open(): Promise<void> {
-    this.store.setState({ load: "loading", error: null, outbox: this.outbox.read() });
-    window.addEventListener("storage", this.onStorage);
+    this.store.setState({ load: "loading", error: null });
+    this.sender.open();
     try {
-      const [session, page] = await Promise.all([
-        api.session(this.id),
-        api.events(this.id, { page: null, limit: PAGE }),
-      ]);
+      const [session, page] = await loadSession(this.id);
       if (this.closed) return;
       this.olderPage = page.next_page ?? null;
       this.showLoaded(session, page.data);
@@ -71,39 +70,12 @@ export class SessionController {
 
   close(): void {
     this.closed = true;
-    window.removeEventListener("storage", this.onStorage);
+    this.sender.close();
     this.inbox.clear();
     this.socket.close();
   }
 
   // ---- what the person does ----------------------------------------------------------------------
-
-  sendMessage(content: readonly ContentBlock[]): void {
-    this.post([{ type: "user.message", content }]);
-  }
-
-  confirm(answer: Omit<ToolConfirmation, "type">): void {
-    this.post([{ type: "user.tool_confirmation", ...answer }]);
-  }
-
-  /** True while an answer of this page to that tool call is on its way. */
-  isAnswering(toolUseId: string): boolean {
-    return this.store
-      .getState()
-      .outbox.some((entry) =>
-        entry.events.some(
-          (event) => event.type === "user.tool_confirmation" && event.tool_use_id === toolUseId,
-        ),
-      );
-  }
-
-  updateQueued(messageId: string, content: readonly ContentBlock[]): void {
-    this.post([{ type: "user.message_update", message_id: messageId, content }]);
-  }
-
-  cancelQueued(messageId: string): void {
-    this.post([{ type: "user.message_cancel", message_id: messageId }]);
-  }
 
   /** Not kept for later: a stop that comes too late would stop something else. */
   interrupt(): void {
@@ -128,17 +100,8 @@ export class SessionController {
   retryTurn(messageIds: readonly string[]): void {
     for (const id of messageIds) {
       const item = this.view.items.get(id);
-      if (item?.kind === "user") this.sendMessage(item.content);
+      if (item?.kind === "user") this.sender.message(item.content);
     }
-  }
-
-  resend(entry: OutboxEntry): void {
-    this.discard(entry.clientId);
-    this.post(entry.events);
-  }
-
-  discard(clientId: string): void {
-    this.store.setState({ outbox: this.outbox.remove(clientId) });
   }
 
   reconnect(): void {
@@ -234,13 +197,13 @@ export class SessionController {
           view = applySession(view, message.session);
           break;
         case "caught_up":
-          this.flushOutbox();
+          this.sender.flush();
           break;
         case "ack":
-          this.discard(message.client_id);
+          this.sender.discard(message.client_id);
           break;
         case "error":
-          this.onRefused(message.client_id ?? null, message.error.message);
+          this.sender.refused(message.client_id ?? null, message.error.message);
           break;
         case "pong":
           break;
@@ -271,45 +234,13 @@ export class SessionController {
 
   private setView(view: View): void {
     const before = this.view;
-    const { outbox } = this.store.getState();
-    this.store.setState({ view, outbox: settled(outbox, view, this.outbox) });
+    this.store.setState({ view });
+    this.sender.settle(view);
     if (view.deleted) this.onEnded("deleted");
     announce(before, view, this.store.getState().connection.phase === "live");
     const { state, pending } = view;
     sessions.patch(this.id, { title: titleOf(view), state, pending });
   }
-
-  // ---- sending -----------------------------------------------------------------------------------
-
-  private post(events: readonly ClientEvent[]): void {
-    const clientId = crypto.randomUUID();
-    const entry: OutboxEntry = { clientId, events, at: Date.now(), refused: null };
-    this.store.setState({ outbox: this.outbox.add(entry) });
-    if (this.store.getState().connection.phase === "live") this.socket.send(clientId, events);
-    else this.socket.hurry();
-  }
-
-  private flushOutbox(): void {
-    for (const entry of this.outbox.read()) {
-      if (entry.refused === null) this.socket.send(entry.clientId, entry.events);
-    }
-  }
-
-  private onRefused(clientId: string | null, message: string): void {
-    const entry = this.outbox.read().find((waiting) => waiting.clientId === clientId);
-    if (entry?.events[0]?.type === "user.message") {
-      this.store.setState({ outbox: this.outbox.refuse(entry.clientId, message) });
-      return;
-    }
-    if (entry) this.discard(entry.clientId);
-    ui.toast(message);
-  }
-
-  private readonly onStorage = (event: StorageEvent): void => {
-    if (event.key === this.outbox.storageKey) {
-      this.store.setState({ outbox: this.outbox.read() });
-    }
-  };
 
   // ---- the connection ----------------------------------------------------------------------------
 
@@ -324,20 +255,4 @@ export class SessionController {
     else if (why === "deleted") this.store.setState({ load: "deleted" });
     else location.reload();
   }
-}
-
-/** The outbox without what the log already shows, in case its acknowledgement was lost. */
-function settled(
-  entries: readonly OutboxEntry[],
-  view: View,
-  outbox: Outbox,
-): readonly OutboxEntry[] {
-  if (entries.length === 0) return entries;
-  const logged = new Set<string>();
-  for (const item of view.items.values()) {
-    if (item.kind === "user" && item.clientId) logged.add(item.clientId);
-  }
-  let left = entries;
-  for (const entry of entries) if (logged.has(entry.clientId)) left = outbox.remove(entry.clientId);
-  return left;
 }

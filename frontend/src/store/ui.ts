@@ -63,6 +63,9 @@ export const useUi = create<UiState>()(
 const set = useUi.setState;
 let lastToast = 0;
 
+const SPEAK_MS = 5000;
+const silence: Partial<Record<"polite" | "assertive", ReturnType<typeof setTimeout>>> = {};
+
 export const ui = {
   setTheme(theme: Theme) {
     set({ theme });
@@ -89,6 +92,10 @@ export const ui = {
     set((state) => ({ toasts: state.toasts.filter((toast) => toast.id !== id) })),
   /** Says something to people who listen to the page. */
   say(text: string, urgent = false) {
-    set(urgent ? { assertive: text } : { polite: text });
+    const region = urgent ? "assertive" : "polite";
+    set({ [region]: text });
+    // Emptied again, so that the same words are heard when they are said a second time.
+    clearTimeout(silence[region]);
+    silence[region] = setTimeout(() => set({ [region]: "" }), SPEAK_MS);
   },
 };

@@ -35,10 +35,10 @@ export function UnsentMessage({ entry }: { entry: OutboxEntry }) {
         <span>{entry.refused ? `${t.row.refused}: ${status}` : status}</span>
         {entry.refused ? (
           <>
-            <Button tone="quiet" onClick={() => controller.resend(entry)}>
+            <Button tone="quiet" onClick={() => controller.sender.resend(entry)}>
               {t.row.sendAgain}
             </Button>
-            <Button tone="quiet" onClick={() => controller.discard(entry.clientId)}>
+            <Button tone="quiet" onClick={() => controller.sender.discard(entry.clientId)}>
               {t.row.discard}
             </Button>
             <CopyButton text={() => textOf(event.content)} label={t.row.copy} />

@@ -48,7 +48,7 @@ function SessionComposer({ id }: { id: string }) {
       placeholder={running ? t.composer.queuePlaceholder : t.composer.placeholder}
       sendLabel={running ? t.composer.queue : t.composer.send}
       onSend={(content) => {
-        controller.sendMessage(content);
+        controller.sender.message(content);
         scrollConversation(null);
       }}
       pickers={

@@ -45,7 +45,7 @@ function Queued({ id }: { id: string }) {
         icon={X}
         size={16}
         label={t.queue.cancel}
-        onClick={() => controller.cancelQueued(id)}
+        onClick={() => controller.sender.cancelQueued(id)}
       />
     </li>
   );
@@ -58,7 +58,7 @@ function Edit({ item, onClose }: { item: UserItem; onClose: () => void }) {
     const words = text.trim();
     if (!words) return;
     const files = item.content.filter((block) => block.type !== "text");
-    controller.updateQueued(item.id, [...files, { type: "text", text: words }]);
+    controller.sender.updateQueued(item.id, [...files, { type: "text", text: words }]);
     onClose();
   };
   return (

@@ -59,10 +59,10 @@ function answer(code: string, controller: SessionController): boolean {
   if ("question" in card.dataset) return false;
   if (code === "KeyN") ui.answer({ id, mode: "deny" });
   else if (code === "KeyE") ui.answer({ id, mode: "edit" });
-  else if (controller.isAnswering(id)) return true;
+  else if (controller.sender.isAnswering(id)) return true;
   else {
     const scope = code === "KeyS" ? "session" : "once";
-    controller.confirm({ tool_use_id: id, result: "allow", scope });
+    controller.sender.confirm({ tool_use_id: id, result: "allow", scope });
   }
   return true;
 }

@@ -55,7 +55,7 @@ function Actions({ item }: { item: ToolItem }) {
   const controller = useController();
   const keys = useUi((state) => state.singleKeys);
   const allow = (scope: "once" | "session") =>
-    controller.confirm({ tool_use_id: item.id, result: "allow", scope });
+    controller.sender.confirm({ tool_use_id: item.id, result: "allow", scope });
   const key = (letter: string) => (keys ? letter : `Alt ${letter}`);
   return (
     <div className={styles.actions}>
@@ -97,7 +97,7 @@ function DenyForm({ item }: { item: ToolItem }) {
     event?.preventDefault();
     const text = message.trim();
     const answer = { tool_use_id: item.id, result: "deny" } as const;
-    controller.confirm(text ? { ...answer, deny_message: text } : answer);
+    controller.sender.confirm(text ? { ...answer, deny_message: text } : answer);
     ui.answer(null);
   };
   return (

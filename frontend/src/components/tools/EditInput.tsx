@@ -25,7 +25,7 @@ export function EditInput({ item }: { item: ToolItem }) {
       }
       input[name] = value;
     }
-    controller.confirm({ tool_use_id: item.id, result: "allow", updated_input: input });
+    controller.sender.confirm({ tool_use_id: item.id, result: "allow", updated_input: input });
     ui.answer(null);
   };
   return (

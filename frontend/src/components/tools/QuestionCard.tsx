@@ -28,10 +28,10 @@ export function QuestionCard({ item }: { item: ToolItem }) {
       const labels = answerOf(given[question]);
       answers[question] = multiSelect ? labels : (labels[0] ?? "");
     }
-    controller.confirm({ tool_use_id: item.id, result: "allow", answers });
+    controller.sender.confirm({ tool_use_id: item.id, result: "allow", answers });
   };
   const skip = () =>
-    controller.confirm({
+    controller.sender.confirm({
       tool_use_id: item.id,
       result: "deny",
       deny_message: t.question.skipped,
