@@ -26,7 +26,7 @@ from csp_controlplane.supervisor.lock import Instance, read_instance
 from support.processes import ServerProcess, free_port, processes_of
 from support.waiting import wait_until_sync
 
-_READY_WITHIN = 90.0
+_READY_WITHIN = 110.0
 
 
 class Stack:
