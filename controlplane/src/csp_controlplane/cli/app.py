@@ -15,11 +15,18 @@ from pydantic import ValidationError
 
 from csp_controlplane.cli import settings_file
 from csp_controlplane.errors import ApiError
-from csp_controlplane.supervisor.errors import CommandError, ExitCode
+from csp_controlplane.supervisor.errors import MEANINGS, CommandError, ExitCode
+
+_EXIT_CODES = "\n".join(f"  {code:3d}  {meaning}" for code, meaning in MEANINGS.items())
 
 app = typer.Typer(
     name="csp",
-    help="Claude Session Plane: agent sessions in your browser, on your machine.",
+    help="""Claude Session Plane: agent sessions in your browser, on your machine.
+
+    Everything is kept in the directory of CSP_DATA_DIR. Settings are environment variables, or
+    lines of NAME=value in csp.env of that directory; the environment wins.
+    """,
+    epilog=f"\b\nExit codes:\n{_EXIT_CODES}",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -44,7 +51,11 @@ def up(
 ) -> None:
     """Start everything and print a sign-in link. Runs until Ctrl-C.
 
-    Without ANTHROPIC_API_KEY a scripted model answers. Everything is kept in CSP_DATA_DIR.
+    Starts PostgreSQL (unless CSP_DATABASE_URL is set), Valkey (unless CSP_REDIS_URL is set), a
+    scripted model (unless ANTHROPIC_API_KEY is set), the model proxy, the gateway and warm spare
+    workers. What dies is started again. Logs are in logs/ of the data directory, one file a part.
+
+    Ctrl-C or SIGTERM stops all of it in order; a second Ctrl-C does not wait.
     """
     from csp_controlplane.cli.up import run_up
 
@@ -57,7 +68,7 @@ def login(
         str | None, typer.Option(help="Who to sign in. Default: the first user.")
     ] = None,
 ) -> None:
-    """Print a new one-time sign-in link for the running csp."""
+    """Print a new one-time sign-in link for the running csp. It is good for 15 minutes."""
     from csp_controlplane.cli.login import print_link
 
     print_link(email)
@@ -84,8 +95,11 @@ def chat(
 ) -> None:
     """Talk to a session. The answer is on standard output, the rest on standard error.
 
-    Ctrl-C stops the turn, a second one leaves. Uses the csp that runs on this machine, or the
-    gateway of CSP_URL with CSP_API_KEY. Exit codes: 0 answered, 1 the turn failed, 130 interrupted.
+    When a tool asks, y allows it, n denies it, a allows its kind for the session, and anything
+    else denies it and tells the agent that. Ctrl-C stops the turn, a second one leaves; the
+    session goes on.
+
+    Uses the csp that runs on this machine, or the gateway of CSP_URL with CSP_API_KEY. Exit codes: 0 answered, 1 the turn failed, 130 interrupted.
     """
     from csp_controlplane.cli.chat.command import chat as run_chat
 

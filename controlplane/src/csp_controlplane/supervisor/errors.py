@@ -9,7 +9,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit codes of every `csp` command; docs/reference/cli.md lists them."""
+    """Exit codes of every `csp` command."""
 
     OK = 0
     FAILED = 1
@@ -24,6 +24,24 @@ class ExitCode(IntEnum):
     NOT_RUNNING = 10
     REFUSED = 11
     INTERRUPTED = 130
+
+
+MEANINGS = {
+    ExitCode.OK: "done, or stopped as asked",
+    ExitCode.FAILED: "failed; of chat: the turn ended with an error; of doctor: something to fix",
+    ExitCode.USAGE: "the command, a setting or a given file makes no sense",
+    ExitCode.ALREADY_RUNNING: "csp already runs on this data directory",
+    ExitCode.PORT_TAKEN: "a port is taken",
+    ExitCode.DATA_DIRECTORY: "the data directory cannot be used",
+    ExitCode.DISK_FULL: "the disk is full",
+    ExitCode.MISSING_PART: "a part is not installed: the Claude CLI, the worker, a server",
+    ExitCode.DATABASE: "the database, or Redis, cannot be used",
+    ExitCode.PART_FAILED: "a part did not start; its log says why",
+    ExitCode.NOT_RUNNING: "csp does not run, or the gateway does not answer",
+    ExitCode.REFUSED: "refused: not allowed, not found, or in the way of something",
+    ExitCode.INTERRUPTED: "interrupted with Ctrl-C",
+}
+"""For people; part of `csp --help`."""
 
 
 class CommandError(Exception):
