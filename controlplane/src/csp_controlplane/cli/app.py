@@ -99,7 +99,8 @@ def chat(
     else denies it and tells the agent that. Ctrl-C stops the turn, a second one leaves; the
     session goes on.
 
-    Uses the csp that runs on this machine, or the gateway of CSP_URL with CSP_API_KEY. Exit codes: 0 answered, 1 the turn failed, 130 interrupted.
+    Uses the csp that runs on this machine, or the gateway of CSP_URL with CSP_API_KEY. Exit
+    codes: 0 answered, 1 the turn failed, 130 interrupted.
     """
     from csp_controlplane.cli.chat.command import chat as run_chat
 
