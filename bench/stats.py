@@ -34,7 +34,7 @@ def median_ratio(pairs: Sequence[Pair]) -> float:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` (0 to 1) of the values do not exceed: the nearest rank, no blending."""
+    """The value that `share` (0 to 1) of the values do not exceed: nearest rank, no blending."""
     if not values:
         raise ValueError("no values to take a percentile of")
     ordered = sorted(values)
