@@ -23,7 +23,7 @@ def test_a_bad_line_is_found_with_its_number(what: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "run it in ~/work/x or ./work/x or $HOME/work/x",
+        "run it in ~/root/x or ./root/x or $HOME/root/x",
         "https://example.com/home/anna",
         "sk-ant-...",
         "method todos() lists to-do items",
