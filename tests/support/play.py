@@ -67,6 +67,7 @@ async def watching(stack: Stack, **agent: Any) -> AsyncIterator[Viewer]:
         await viewer.connect()
         try:
             yield viewer
+            await viewer.fact("session.notice", code="worker_bound")
             await settled(viewer, client)
         finally:
             await viewer.close()
