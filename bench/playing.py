@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ DELTAS_PER_ANSWER = 1024
 EVENTS_IN_FLIGHT = 4096
 """What a bare connection holds at most: enough to keep the relay busy."""
 
-FACTS_IN_FLIGHT = 1024
+FACTS_IN_FLIGHT = 4096
 """How many facts wait for their acknowledgement at most. A worker has 4 MB of them."""
 
 
@@ -35,7 +36,7 @@ class Pace:
 
 
 Hand = Callable[[], Awaitable[int]]
-"""Builds and hands over one message; returns how many events it held."""
+"""Hands over one message; returns how many events it held, 0 when there is nothing left."""
 
 
 async def play(hands: Sequence[Hand], pace: Pace) -> int:
@@ -51,8 +52,8 @@ async def play(hands: Sequence[Hand], pace: Pace) -> int:
 
 async def _flood(hand: Hand, end: float) -> int:
     sent = 0
-    while time.monotonic() < end:
-        sent += await hand()
+    while time.monotonic() < end and (count := await hand()):
+        sent += count
     return sent
 
 
@@ -75,21 +76,23 @@ class PreviewFlood:
     def __init__(self, session: ReplaySession, batch: int) -> None:
         self._session = session
         self._batch = batch
-        self._frames = _answer(session.session_id, batch)
+        self._id = session.session_id
+        self._frames = _answer(self._id, batch)
         self._place = 0
 
     async def hand(self) -> int:
         frame, count = self._frames[self._place]
-        self._place = (self._place + 1) % len(self._frames)
         await self._session.write(frame)
+        self._place += 1
+        if self._place == len(self._frames):
+            await self.finish()
         return count
 
     async def finish(self) -> None:
-        """Closes the answer that the end of the time cut."""
-        while self._place:
-            frame, _ = self._frames[-1]
+        """Withdraws the answer, whole or cut by the end of the time."""
+        if self._place:
             self._place = 0
-            await self._session.write(frame)
+            await self._session.write(_previews([_withdrawn(events.event_id(self._id, 0))]))
 
 
 def _answer(session_id: str, batch: int) -> list[tuple[bytes, int]]:
@@ -103,7 +106,7 @@ def _answer(session_id: str, batch: int) -> list[tuple[bytes, int]]:
             offset += piece.length
             pieces.append(piece)
         frames.append((_previews(pieces), batch))
-    return [*frames, (_previews([_withdrawn(id_)]), 0)]
+    return frames
 
 
 class PreviewStream:
@@ -169,31 +172,56 @@ def _previews(pieces: Sequence[pb.Preview]) -> bytes:
 # ---- facts
 
 
-class Facts:
-    """Whole events, numbered; `batch` in a message."""
+class FactFlood:
+    """A fixed number of facts, serialised before the first is handed over.
 
-    def __init__(self, session: ReplaySession, batch: int) -> None:
+    Otherwise the player would be slower than what it is to saturate.
+    """
+
+    def __init__(self, session: ReplaySession, batch: int, count: int) -> None:
         self._session = session
         self._batch = batch
+        self._frames = deque(_facts(session, batch) for _ in range(count // batch))
 
     async def hand(self) -> int:
-        session = self._session
-        first = session.next_n
-        session.next_n += self._batch
-        await session.wait_acked(session.next_n - 1 - FACTS_IN_FLIGHT)
-        born = time.monotonic_ns()
-        facts = []
-        for _ in range(self._batch):
-            session.played += 1
-            id_ = events.event_id(session.session_id, session.played)
-            facts.append(pb.Fact(id=id_, type="agent.message", payload=events.fact(id_, born)))
-        frame = pb.WorkerFrame(facts=pb.Facts(first_n=first, facts=facts))
-        await session.write(frame.SerializeToString())
+        if not self._frames:
+            return 0
+        last_n, frame = self._frames.popleft()
+        await self._session.wait_acked(last_n - FACTS_IN_FLIGHT)
+        await self._session.write(frame)
         return self._batch
 
     async def finish(self) -> None:
         """Until everything is in the log."""
         await self._session.wait_acked(self._session.next_n - 1)
+
+
+class FactStream:
+    """Facts one at a time, each with the moment at which it is handed over."""
+
+    def __init__(self, session: ReplaySession) -> None:
+        self._session = session
+
+    async def hand(self) -> int:
+        _, frame = _facts(self._session, 1, time.monotonic_ns())
+        await self._session.write(frame)
+        return 1
+
+    async def finish(self) -> None:
+        await self._session.wait_acked(self._session.next_n - 1)
+
+
+def _facts(session: ReplaySession, count: int, born: int = 0) -> tuple[int, bytes]:
+    """The next facts of the session: the last one's n, and the frame."""
+    first = session.next_n
+    session.next_n += count
+    facts = []
+    for _ in range(count):
+        session.played += 1
+        id_ = events.event_id(session.session_id, session.played)
+        facts.append(pb.Fact(id=id_, type="agent.message", payload=events.fact(id_, born)))
+    frame = pb.WorkerFrame(facts=pb.Facts(first_n=first, facts=facts))
+    return session.next_n - 1, frame.SerializeToString()
 
 
 # ---- without csp

@@ -10,6 +10,7 @@ The same socket takes the bench's own requests to play.
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +21,8 @@ from aiohttp import web
 from bench.playing import (
     BareConnection,
     BareEvents,
-    Facts,
+    FactFlood,
+    FactStream,
     Hand,
     Pace,
     PreviewFlood,
@@ -110,10 +112,15 @@ class Source:
         return web.json_response({})
 
     async def _play(self, request: web.Request) -> web.Response:
-        """{what, sessions | connections, seconds, rate, batch} -> {sent}."""
+        """{what, sessions | connections, seconds, rate, batch, count} -> {sent}.
+
+        `count`: facts of each session in a flood of facts, which has no other end.
+        """
         body = await request.json()
         pace = Pace(body["seconds"], body.get("rate", 0.0), body.get("batch", 16))
         hands, finishes = self._players(body, pace)
+        if body["what"] == "facts" and not pace.rate:
+            pace = Pace(math.inf, batch=pace.batch)  # ends with its facts, which are numbered
         sent = await play(hands, pace)
         for finish in finishes:
             await finish()
@@ -125,9 +132,11 @@ class Source:
             bare = [BareEvents(connection, pace.batch) for connection in connections]
             return [one.hand_stamped if pace.rate else one.hand for one in bare], []
         sessions = [self._workers.session(id_) for id_ in body["sessions"]]
-        players: list[PreviewFlood | PreviewStream | Facts]
-        if body["what"] == "facts":
-            players = [Facts(session, pace.batch) for session in sessions]
+        players: list[PreviewFlood | PreviewStream | FactFlood | FactStream]
+        if body["what"] == "facts" and pace.rate:
+            players = [FactStream(session) for session in sessions]
+        elif body["what"] == "facts":
+            players = [FactFlood(session, pace.batch, body["count"]) for session in sessions]
         elif pace.rate:
             players = [PreviewStream(session) for session in sessions]
         else:
