@@ -14,6 +14,7 @@ import { Row, UnsentRow, WORKING, WorkingRow } from "./Row";
 import { onScrollRequest } from "./scrolling";
 
 const NEAR_TOP = 900;
+const FIRST_ROWS = 14;
 const NEAR_END = 64;
 const UNSENT = "unsent:";
 /** Room below the last row, so that it never touches the composer. */
@@ -21,25 +22,37 @@ const END = "end";
 
 export function Conversation() {
   const controller = useController();
-  const keys = useKeys();
+  const keys = useTailFirst(useKeys());
   const handle = useRef<VirtualizerHandle>(null);
+  const scroller = useRef<HTMLDivElement>(null);
   const stuck = useRef(true);
   const lastOffset = useRef(0);
   const [away, setAway] = useState(false);
   const shift = usePrepended(keys);
   const older = useSession((state) => state.older);
 
+  const follow = useCallback(() => {
+    const element = scroller.current;
+    if (stuck.current && element) element.scrollTop = element.scrollHeight;
+  }, []);
+
   const toEnd = useCallback(() => {
     stuck.current = true;
     setAway(false);
-    handle.current?.scrollToIndex(keys.length - 1, { align: "end" });
-  }, [keys.length]);
+    follow();
+  }, [follow]);
 
-  const follow = useCallback(() => {
-    if (stuck.current) handle.current?.scrollToIndex(keys.length - 1, { align: "end" });
-  }, [keys.length]);
-
-  useLayoutEffect(follow, [follow]);
+  // The end is followed whenever the rows together, or the window, change their height.
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    const rows = element?.firstElementChild;
+    if (!element || !rows) return;
+    follow();
+    const observer = new ResizeObserver(follow);
+    observer.observe(rows);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [follow]);
 
   useEffect(
     () =>
@@ -75,6 +88,7 @@ export function Conversation() {
         <p className={styles.older}>{t.session.olderFailed}</p>
       ) : null}
       <div
+        ref={scroller}
         className={styles.scroller}
         role="feed"
         aria-label={t.session.log}
@@ -89,7 +103,6 @@ export function Conversation() {
           bufferSize={400}
           startMargin={24}
           onScroll={onScroll}
-          onResize={follow}
         >
           {(key) => <Entry key={key} id={key} />}
         </Virtualizer>
@@ -127,6 +140,23 @@ function useKeys(): readonly string[] {
 function startsSoon(view: View): boolean {
   const last = view.items.get(view.rows.at(-1) ?? "");
   return last?.kind === "user" && view.state !== "completed";
+}
+
+/** The last rows alone at first: what is seen when a long session opens costs no more than itself. */
+function useTailFirst(keys: readonly string[]): readonly string[] {
+  const [all, setAll] = useState(keys.length <= FIRST_ROWS);
+  useEffect(() => {
+    if (all) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const frame = requestAnimationFrame(() => {
+      timer = setTimeout(() => setAll(true));
+    });
+    return () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
+    };
+  }, [all]);
+  return useMemo(() => (all ? keys : keys.slice(-FIRST_ROWS)), [all, keys]);
 }
 
 /** True in the one render in which rows were put in front. */

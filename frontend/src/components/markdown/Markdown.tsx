@@ -3,13 +3,16 @@ import { fromMarkdown } from "mdast-util-from-markdown";
 import { gfmFromMarkdown } from "mdast-util-gfm";
 import { gfm } from "micromark-extension-gfm";
 import { memo, useMemo, useRef } from "react";
-import { type Blocks, NO_BLOCKS, splitBlocks } from "./blocks";
+import { type Blocks, NO_BLOCKS, openFence, splitBlocks } from "./blocks";
+import { CodeBlock } from "./CodeBlock";
 import styles from "./markdown.module.css";
 import { type Definitions, render } from "./render";
 
 const OPTIONS = { extensions: [gfm()], mdastExtensions: [gfmFromMarkdown()] };
 /** Beyond this a single block is no prose, and parsing it could take long. */
 const MAX_BLOCK = 60_000;
+/** Colours of code that grows are worked out again with every piece: only while that is quick. */
+const MAX_GROWING_COLOURS = 4000;
 const DEFINITION = /^ {0,3}\[([^\]\n]{1,100})\]:\s+<?(\S+?)>?(?:\s|$)/gm;
 const NO_DEFINITIONS: Definitions = new Map();
 
@@ -26,17 +29,28 @@ export function Markdown({ text, streaming = false }: { text: string; streaming?
         <Block key={block.start} text={block.text} defs={defs} />
       ))}
       {blocks.tail.text ? (
-        <Block key={blocks.tail.start} text={blocks.tail.text} defs={defs} />
+        <Block key={blocks.tail.start} text={blocks.tail.text} defs={defs} growing={streaming} />
       ) : null}
     </div>
   );
 }
 
-const Block = memo(function Block({ text, defs }: { text: string; defs: Definitions }) {
+interface BlockProps {
+  readonly text: string;
+  readonly defs: Definitions;
+  readonly growing?: boolean;
+}
+
+const Block = memo(function Block({ text, defs, growing = false }: BlockProps) {
   return useMemo(() => {
+    const open = growing ? openFence(text) : null;
+    if (open) {
+      const coloured = open.code.length <= MAX_GROWING_COLOURS;
+      return <CodeBlock code={open.code} language={coloured ? open.language : null} />;
+    }
     if (text.length > MAX_BLOCK) return <pre className={styles.raw}>{text}</pre>;
     return render(fromMarkdown(text, OPTIONS), 0, defs);
-  }, [text, defs]);
+  }, [text, defs, growing]);
 });
 
 function definitionsOf(text: string): Definitions {

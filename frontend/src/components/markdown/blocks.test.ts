@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { NO_BLOCKS, splitBlocks } from "./blocks";
+import { NO_BLOCKS, openFence, splitBlocks } from "./blocks";
 
 const TEXT = `# Title
 
@@ -69,4 +69,11 @@ test("a text that is not the earlier one continued is cut anew", () => {
 
 test("an open fence stays in the tail however many blank lines it holds", () => {
   expect(splitBlocks("```\na\n\n\nb\n\n").done).toEqual([]);
+});
+
+test("code that is still being written is known without a parser", () => {
+  expect(openFence("```py\nx = 1\ny")).toEqual({ language: "py", code: "x = 1\ny" });
+  expect(openFence("````\n```\n")).toEqual({ language: null, code: "```\n" });
+  expect(openFence("```py\nx\n```\nmore")).toBeNull();
+  expect(openFence("text")).toBeNull();
 });

@@ -87,3 +87,20 @@ function isBeginning(text: string, before: Blocks): boolean {
   const last = before.done.at(-1);
   return last === undefined || text.startsWith(last.text, last.start);
 }
+
+export interface OpenFence {
+  readonly language: string | null;
+  readonly code: string;
+}
+
+const OPENING = /^(`{3,}|~{3,})([\w+#-]*)[^\n`]*\n/;
+
+/** A block that is nothing but code whose end has not come: no parser is needed to show it. */
+export function openFence(block: string): OpenFence | null {
+  const opening = OPENING.exec(block);
+  const mark = opening?.[1];
+  if (!opening || !mark) return null;
+  const code = block.slice(opening[0].length);
+  if (`\n${code}`.includes(`\n${mark}`)) return null;
+  return { language: opening[2] || null, code };
+}
