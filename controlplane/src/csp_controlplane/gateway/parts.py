@@ -7,6 +7,7 @@ that must be closed in the order in which it was opened.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 STOP_S = 15.0
+COLLECT_AFTER = 20_000
+"""Objects that may come into being before the youngest are looked through."""
 
 
 @asynccontextmanager
@@ -81,7 +84,18 @@ async def _start(state: GatewayState, database: DatabaseSettings, stack: AsyncEx
         )
     )
     state.starting = None
+    _spare_the_collector()
     log.info("started", gateway=state.settings.id)
+
+
+def _spare_the_collector() -> None:
+    """What exists now lives as long as the process: the collector need not walk it again.
+
+    With Python's own thresholds a stream of events spends a third of the gateway's time there.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
 
 
 def _forget(state: GatewayState) -> None:
