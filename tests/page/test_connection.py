@@ -66,17 +66,23 @@ async def test_a_page_that_fell_behind_says_so_and_catches_up(visitor: Visitor) 
     await visitor.start(script(say("one")))
     await visitor.settled()
     routes: list[WebSocketRoute] = []
+    slow = False
 
-    def watch(route: WebSocketRoute) -> None:
-        routes.append(route)
-        route.connect_to_server()
+    async def watch(route: WebSocketRoute) -> None:
+        if slow:
+            await route.close(code=4408, reason="Too slow")
+        else:
+            routes.append(route)
+            route.connect_to_server()
 
     await visitor.page.route_web_socket("**/ws?*", watch)
     await visitor.page.reload()
     await visitor.connected()
+    slow = True
     await routes[-1].close(code=4408, reason="Too slow")
     trouble = visitor.page.locator("[data-trouble=slow]")
-    await expect(trouble).to_contain_text("fell behind")
+    await expect(trouble).to_contain_text("fell behind", timeout=20_000)
+    slow = False
     await visitor.connected()
     await expect(trouble).to_have_count(0)
     await visitor.turn(script(say("two")))

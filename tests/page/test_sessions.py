@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 
 def entry(visitor: Visitor, session_id: str) -> Locator:
-    link = visitor.page.locator(f"nav a[href='/sessions/{session_id}']")
+    link = visitor.page.locator(f"a[href='/sessions/{session_id}']")
     return visitor.page.get_by_role("listitem").filter(has=link)
 
 

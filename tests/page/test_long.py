@@ -1,0 +1,64 @@
+"""A long session: its end at once, its beginning on demand, never all of it in the page."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+from support.long_log import long_session
+from support.stack import Stack
+from support.visitor import Visitor
+from support.worker_client import say, script
+
+pytestmark = pytest.mark.browser
+
+EVENTS = 5000
+MOST_NODES = 3000
+
+
+async def test_five_thousand_events_are_opened_at_their_end_and_read_to_their_beginning(
+    visitor: Visitor, page_stack: Stack
+) -> None:
+    session = await long_session(page_stack, EVENTS)
+    await visitor.open(session)
+    last = visitor.rows.last
+    await expect(last).to_have_attribute("data-kind", "turn")
+    await expect(last).to_be_in_viewport()
+    assert await nodes(visitor) < MOST_NODES
+
+    await visitor.turn(script(say("word ", n=300)))
+    await expect(last).to_be_in_viewport()
+    assert await nodes(visitor) < MOST_NODES
+
+    scroller = visitor.page.locator("#conversation")
+    first = visitor.rows.filter(has_text="Question 1").filter(visible=True).first
+    for _ in range(200):
+        if await visitor.page.get_by_text("Question 1", exact=True).count():
+            break
+        await scroller.evaluate("e => e.scrollBy(0, -12000)")
+        await visitor.page.locator("[role=feed] article").first.wait_for()
+        assert await nodes(visitor) < MOST_NODES
+    await expect(first).to_be_visible()
+    await visitor.button("Go to the latest").click()
+    await expect(last).to_be_in_viewport()
+
+
+async def test_loading_earlier_parts_does_not_move_what_is_read(
+    visitor: Visitor, page_stack: Stack
+) -> None:
+    session = await long_session(page_stack, 900)
+    await visitor.open(session)
+    scroller = visitor.page.locator("#conversation")
+    async with visitor.page.expect_response("**/events?*page=*"):
+        await scroller.evaluate("e => e.scrollTo(0, 600)")
+    anchor = visitor.page.locator("[role=feed] article[data-kind=user]").first
+    before = await anchor.bounding_box()
+    await expect(visitor.page.get_by_text("Loading earlier messages")).to_have_count(0)
+    after = await anchor.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(before["y"] - after["y"]) < 40
+
+
+async def nodes(visitor: Visitor) -> int:
+    return int(await visitor.page.evaluate("document.getElementsByTagName('*').length"))
