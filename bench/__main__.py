@@ -6,43 +6,54 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from pathlib import Path
 
-from bench import relay_cpu
+# The servers are those of the tests.
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+
 from bench.figures import Figure
-from bench.lab import Lab, open_lab
-
-SUITES: dict[str, Callable[[Lab, bool], Awaitable[list[Figure]]]] = {
-    "relay_cpu": relay_cpu.measure,
-}
+from bench.meter import load_average
+from bench.suites import SUITES, Suite, run
 
 
-async def measure(names: list[str], quick: bool) -> list[Figure]:
-    """Runs the suites one after the other over one set of servers; prints as they finish."""
-    figures: list[Figure] = []
-    async with open_lab() as lab:
-        for name in names:
-            for figure in await SUITES[name](lab, quick):
-                print(figure.line(), flush=True)
-                figures.append(figure)
-    return figures
-
-
-def main() -> int:
-    """0 when every bound holds, 1 when one is missed."""
-    parser = argparse.ArgumentParser(prog="make bench ARGS=", description=__doc__)
-    parser.add_argument("--only", choices=sorted(SUITES), action="append", help="one suite")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when every bound holds, 1 when one is missed, 2 for a name that there is not."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="this figure or suite; may repeat"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    options = parser.parse_args()
-    figures = asyncio.run(measure(options.only or list(SUITES), options.quick))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    options = parser.parse_args(arguments)
+    suites = _chosen(options.only)
+    if not suites:
+        known = "\n  ".join(f"{suite.name}: {', '.join(suite.figures)}" for suite in SUITES)
+        print(f"There is no such figure. There are, by suite:\n  {known}", file=sys.stderr)
+        return 2
+    before = load_average()
+    figures = asyncio.run(run(suites, options.quick, _show))
     if options.json:
-        options.json.write_text(json.dumps([f.to_json() for f in figures], indent=2) + "\n")
+        result = {
+            "figures": [figure.to_json() for figure in figures],
+            "quick": options.quick,
+            "load_average": {"before": before, "after": load_average()},
+        }
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
     missed = [figure for figure in figures if figure.verdict == "MISS"]
     for figure in missed:
-        print(figure.reason(), file=sys.stderr)
+        print(f"MISS {figure.reason()}", file=sys.stderr)
     return 1 if missed else 0
+
+
+def _chosen(names: list[str] | None) -> list[Suite]:
+    if not names:
+        return list(SUITES)
+    return [suite for suite in SUITES if set(names) & {suite.name, *suite.figures}]
+
+
+def _show(figure: Figure) -> None:
+    print(figure.line(), flush=True)
 
 
 if __name__ == "__main__":
