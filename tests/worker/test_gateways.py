@@ -187,12 +187,14 @@ async def test_a_full_spill_file_stops_the_turn_and_holds_the_next_one_back(
     new_worker: NewWorker, new_gateway: NewGateway
 ) -> None:
     worker = new_worker(
-        environment={"CSP_WORKER_SPILL_BYTES": "1024", "CSP_WORKER_MEMORY_BYTES": "1024"}
+        environment={"CSP_WORKER_SPILL_BYTES": "20000", "CSP_WORKER_MEMORY_BYTES": "20000"}
     )
     await worker.ready()
     gateway = await new_gateway(worker, acks=False).open(FREE)
     first = gateway.message(
-        script({"t": "think", "thinking": "z" * 9000, "text": "on ", "n": 900, "chunk_delay": 0.05})
+        script(
+            {"t": "think", "thinking": "z" * 90_000, "text": "on ", "n": 900, "chunk_delay": 0.05}
+        )
     )
     second = gateway.message(script(say("at last")))
     await gateway.until(lambda: facts(gateway), what="the start of the turn")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csp_worker.event import Event
@@ -131,6 +131,7 @@ async def test_waiting_for_a_fact_ends_with_its_acknowledgement(
     await journal.wait_acked(1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 400), max_size=60), st.lists(st.booleans(), max_size=60))
 def test_the_ring_gives_back_what_was_put(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], frees: list[bool]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csp_worker.event import EVENT_LIMIT, encode
@@ -71,6 +71,7 @@ def test_long_text_keeps_its_head_and_its_tail() -> None:
     assert cut == 1800
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400), st.integers(0, 100))
 def test_what_is_kept_and_what_is_cut_are_all_of_it(text: str, limit: int) -> None:
     kept, cut = cap(text, limit)
@@ -82,6 +83,7 @@ def test_what_is_kept_and_what_is_cut_are_all_of_it(text: str, limit: int) -> No
         assert len(kept.encode()) - len(marker) + cut == len(text.encode())
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=()), max_size=300))
 def test_every_text_becomes_valid_json(text: str) -> None:
     event = encode("sevt_1", "agent.message", {"content": [{"type": "text", "text": text}]}, NOW)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csp_crds.agent import AgentSpec
@@ -201,6 +201,7 @@ def test_the_suggested_rule_covers_the_call_it_was_made_for(tool_call: ToolCall,
     assert policy((rule,), permissions={}).decide(tool_call).permission == "allow"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_no_command_breaks_the_policy(command: str) -> None:
     decided = policy(permissions=RULES).decide(bash(command))
@@ -209,6 +210,7 @@ def test_no_command_breaks_the_policy(command: str) -> None:
     shell.split(command)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([";", "&&", "||", "|", "\n", "&"]), st.sampled_from(["ls", "ls -l", "ls 'x'"])
 )

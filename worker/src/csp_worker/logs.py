@@ -42,6 +42,8 @@ def configure(level: str, form: str, worker_id: str) -> Fields:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    for talkative in ("grpc", "asyncio"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     # It logs every line that is no JSON, and each death as an error: both are said better here.
     logging.getLogger("claude_agent_sdk").setLevel(logging.CRITICAL)
     structlog.configure(
