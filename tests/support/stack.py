@@ -7,6 +7,7 @@ found again by its data directory, so that a test can kill one part and later li
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import signal
 import sys
@@ -139,7 +140,9 @@ class Stack:
     def kill_everything(self) -> None:
         """SIGKILL to every process at once: what a power cut leaves."""
         for process in self.survivors():
-            process.kill()
+            # Some die with the ones before them.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         self.process.kill()
 
     def close(self) -> None:
