@@ -89,7 +89,6 @@ class EventLog:
         """Returns the id that the fact will have."""
         event_id = self.new_event_id()
         self._outbox.previews.start(event_id, event_type, parent)
-        self._outbox.previews_changed()
         return event_id
 
     def preview_text(self, event_id: str, text: str) -> None:

@@ -140,7 +140,14 @@ class Outbox:
     # ---- previews -------------------------------------------------------------------------------
 
     def previews_changed(self) -> None:
-        """Sends now or soon, depending on when the last ones went."""
+        """Sends now or soon, depending on when the last ones went.
+
+        The first piece of an event goes at once, together with its announcement: that is what a
+        person waits for.
+        """
+        if self.previews.has_new:
+            self.flush_previews()
+            return
         if self._timer is not None or not self.previews.has_pending:
             return
         wait = self._previews_at + PREVIEW_SECONDS - self._clock()

@@ -33,10 +33,16 @@ class PreviewBoard:
     def __init__(self) -> None:
         self._open: dict[str, _Open] = {}
         self._pending: list[pb.Preview | _Open] = []
+        self._new = False
 
     @property
     def has_pending(self) -> bool:
         return bool(self._pending)
+
+    @property
+    def has_new(self) -> bool:
+        """Whether an event is waiting to be announced."""
+        return self._new
 
     def start(self, event_id: str, event_type: PreviewType, parent: str | None) -> None:
         """A new event begins to be written."""
@@ -54,6 +60,7 @@ class PreviewBoard:
         )
         self._open[event_id] = _Open(event_id, event_type, preview)
         self._pending.append(preview)
+        self._new = True
 
     def extend(self, event_id: str, text: str) -> None:
         """More of its text."""
@@ -81,6 +88,7 @@ class PreviewBoard:
     def flush(self) -> list[pb.Preview]:
         """What has to be sent now; pieces of one event as one."""
         pending, self._pending = self._pending, []
+        self._new = False
         return [_piece(item) if isinstance(item, _Open) else item for item in pending]
 
     def snapshot(self) -> list[pb.Preview]:
