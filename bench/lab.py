@@ -105,11 +105,12 @@ class Lab:
     async def play(self, watched: Sequence[Watched], what: str, **pace: float) -> int:
         """Plays previews or facts to watched sessions; returns when all have arrived."""
         body = {"what": what, "sessions": [one.session_id for one in watched], **pace}
-        sent = await self._play(body)
-        for one in watched:
-            if one.client.closed is not None:
-                raise SocketClosed(f"{one.session_id}: {one.client.closed}\n{self.gateway.tail()}")
-        return sent
+        try:
+            return await self._play(body)
+        finally:
+            for one in watched:
+                if one.client.closed is not None:
+                    raise SocketClosed(f"{one.session_id}: {one.client.closed}")
 
     async def play_bare(self, connections: int, **pace: float) -> int:
         return await self._play({"what": "bare", "connections": connections, **pace})

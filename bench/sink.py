@@ -17,7 +17,6 @@ from typing import Any
 from bench.events import CREDIT, MARK, SIZE, stamps
 
 _TEXT, _CLOSE, _PING = 1, 8, 9
-_PONG = bytes([0x8A, 0x80, 0, 0, 0, 0])
 _CAUGHT_UP = b'{"type":"caught_up"'
 LOOPBACK = "127.0.0.1"
 RECEIVE_BUFFER = 4 * 1024 * 1024
@@ -171,7 +170,8 @@ class SocketClient(asyncio.Protocol):
 
     def _message(self, opcode: int, payload: bytes) -> None:
         if opcode == _PING and self.transport is not None:
-            self.transport.write(_PONG)
+            # A ping's payload is at most 125 bytes and wants to be seen again.
+            self.transport.write(bytes([0x8A, 0x80 | len(payload), 0, 0, 0, 0]) + payload)
         elif opcode == _CLOSE:
             self.closed = f"{int.from_bytes(payload[:2], 'big')} {payload[2:].decode()}"
         elif opcode == _TEXT:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from support.gateway_process import GatewayProcess, Person
+from support.waiting import wait_until
 
 MB = 1024 * 1024
 
@@ -118,7 +119,11 @@ async def test_request_ids_are_taken_over_when_they_are_well_formed(
     assert answer.headers["request-id"].startswith("req_")
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     answer = await api.get("/me", headers={"traceparent": trace, "x-request-id": "traced-1"})
-    (line,) = [line for line in gateway.lines() if line.get("request_id") == "traced-1"]
+    # The line is written after the answer has left.
+    (line,) = await wait_until(
+        lambda: [line for line in gateway.lines() if line.get("request_id") == "traced-1"],
+        what="the request's line in the log",
+    )
     assert line["traceparent"] == trace
     assert line["status"] == 200
     assert str(line["user_id"]).startswith("user_")

@@ -71,7 +71,8 @@ class GatewayProcess:
 
     def lines(self) -> list[dict[str, object]]:
         """The log so far."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        whole, _, _ = self.log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def __enter__(self) -> Self:
         return self.start()

@@ -17,6 +17,13 @@ interface Answer<T> {
   readonly response: Response;
 }
 
+let signedOut: () => void = () => undefined;
+
+/** Calls this whenever the gateway does not know the person (any more). */
+export function onSignedOut(listener: () => void): void {
+  signedOut = listener;
+}
+
 async function take<T>(asked: Promise<Answer<T>>): Promise<T> {
   let answer: Answer<T>;
   try {
@@ -24,7 +31,11 @@ async function take<T>(asked: Promise<Answer<T>>): Promise<T> {
   } catch {
     throw new NetworkError();
   }
-  if (!answer.response.ok) throw errorFrom(answer.response.status, answer.error);
+  if (!answer.response.ok) {
+    const error = errorFrom(answer.response.status, answer.error);
+    if (error.status === 401) signedOut();
+    throw error;
+  }
   return answer.data as T;
 }
 

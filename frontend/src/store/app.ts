@@ -1,6 +1,6 @@
 /** Who is signed in, and what this server offers. */
 import { create } from "zustand";
-import { api, isStatus } from "../api/client";
+import { api, isStatus, onSignedOut } from "../api/client";
 import type { Agent, Me } from "../api/types";
 
 interface AppState {
@@ -20,14 +20,17 @@ export const useApp = create<AppState>()(() => ({
 
 const set = useApp.setState;
 
+onSignedOut(() => app.signedOut());
+
 export const app = {
   async start(): Promise<void> {
     try {
       const me = await api.me();
       set({ status: "ready", me, expired: false });
     } catch (error) {
-      if (isStatus(error, 401)) set({ status: "signed_out" });
-      else if (useApp.getState().status !== "ready") set({ status: "unreachable" });
+      if (!isStatus(error, 401) && useApp.getState().status !== "ready") {
+        set({ status: "unreachable" });
+      }
     }
   },
   async loadAgents(): Promise<void> {

@@ -165,8 +165,7 @@ export class SessionController {
   }
 
   private onLoadFailed(error: unknown): void {
-    if (isStatus(error, 401)) app.signedOut();
-    else if (isStatus(error, 404)) this.store.setState({ load: "not_found" });
+    if (isStatus(error, 404)) this.store.setState({ load: "not_found" });
     else if (this.store.getState().load === "loading") {
       this.store.setState({ load: "failed", error: wordsFor(error) });
     }

@@ -2,7 +2,7 @@
  * The session that the address names is asked for while the page still learns who is signed in, so
  * that a long session is on screen one round trip earlier.
  */
-import { api } from "../api/client";
+import { api, isStatus } from "../api/client";
 import type { LogEvent } from "../api/events";
 import type { Page, Session } from "../api/types";
 import { routeOf } from "../lib/router";
@@ -27,7 +27,12 @@ export function preload(path: string): void {
 export function loadSession(id: string): Promise<Loaded> {
   const found = early;
   early = null;
-  return found?.id === id ? found.loaded : load(id);
+  if (found?.id !== id) return load(id);
+  // Asked for before somebody signed in, it says nothing about the person who is there now.
+  return found.loaded.catch((error: unknown) => {
+    if (isStatus(error, 401)) return load(id);
+    throw error;
+  });
 }
 
 function load(id: string): Promise<Loaded> {

@@ -1,8 +1,7 @@
 /** The list of sessions: searched and paged by the server, kept fresh while somebody looks. */
 import { create } from "zustand";
-import { api, isStatus } from "../api/client";
+import { api } from "../api/client";
 import type { Session } from "../api/types";
-import { app } from "./app";
 
 export type Entry = Pick<
   Session,
@@ -49,9 +48,8 @@ export const sessions = {
       const page = await api.sessions({ search, archived, page: null });
       if (mine !== asked) return;
       set({ entries: page.data.map(entryOf), next: page.next_page ?? null, status: "ready" });
-    } catch (error) {
-      if (isStatus(error, 401)) app.signedOut();
-      else if (mine === asked && get().entries.length === 0) set({ status: "failed" });
+    } catch {
+      if (mine === asked && get().entries.length === 0) set({ status: "failed" });
     }
   },
   async more(): Promise<void> {

@@ -1,0 +1,237 @@
+"""Open to everyone: axe, keyboard, targets, zoom, motion, what is said to those who listen."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from support.visitor import ANSWER_MS, Guests, Visitor
+from support.worker_client import say, script, tool
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parents[2] / "frontend/node_modules/axe-core/axe.min.js"
+RICH = """# Heading
+
+Text with `code`, a [link](https://example.org/) and a list:
+
+1. one
+2. two
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+```python
+x = 1
+```
+
+> quoted
+"""
+PHONE = {"width": 390, "height": 844}
+SMALL = 43.5
+"""Pixels: 44 with what a fraction of a pixel takes away."""
+
+
+async def no_violations(visitor: Visitor) -> None:
+    """Everything that axe knows, on what is shown now."""
+    # Transitions are over before colours are measured.
+    await visitor.page.evaluate("Promise.all(document.getAnimations().map(a => a.finished))")
+    await visitor.page.evaluate(AXE.read_text())
+    found: dict[str, Any] = await visitor.page.evaluate(
+        "axe.run(document, {resultTypes: ['violations']})"
+    )
+    assert [
+        (violation["id"], [node["target"] for node in violation["nodes"]], violation["help"])
+        for violation in found["violations"]
+    ] == []
+
+
+@pytest.fixture(params=["light", "dark", "phone"])
+async def guest(request: pytest.FixtureRequest, guests: Guests) -> AsyncIterator[Visitor]:
+    """The same person in each of the page's dresses, without motion."""
+    settings: dict[str, Any] = {"reduced_motion": "reduce"}
+    if request.param == "phone":
+        settings |= {"viewport": PHONE, "has_touch": True, "is_mobile": True}
+    else:
+        settings |= {"color_scheme": request.param}
+    async with guests.visitor(**settings) as one:
+        yield one
+
+
+async def test_axe_finds_nothing_in_a_session_with_everything(guest: Visitor) -> None:
+    await guest.home()
+    await no_violations(guest)
+    todos = [{"content": "Look", "status": "in_progress", "activeForm": "Looking"}]
+    await guest.start(
+        script(
+            {"t": "think", "thinking": "Hm.", "text": "First the plan."},
+            tool("TodoWrite", todos=todos),
+            tool("Bash", command="touch seen; ls", description="List"),
+            tool("Write", file_path="a.txt", content="one\n"),
+            say(RICH),
+        )
+    )
+    await guest.asked()
+    await no_violations(guest)
+    await guest.page.keyboard.press("Alt+e")
+    await expect(guest.page.get_by_role("textbox", name="command")).to_be_focused()
+    await no_violations(guest)
+    await guest.page.keyboard.press("Escape")
+    await guest.page.keyboard.press("Alt+n")
+    await no_violations(guest)
+    await guest.page.keyboard.press("Escape")
+    await guest.allow()
+    await guest.allow()
+    await guest.settled()
+    await guest.expand("Bash")
+    await guest.expand("Write")
+    await guest.page.locator("[data-plan]").get_by_role("button").click()
+    await no_violations(guest)
+    await guest.button("Files").click()
+    await expect(guest.page.get_by_role("complementary").get_by_text("a.txt")).to_be_visible()
+    await no_violations(guest)
+
+
+async def test_axe_finds_nothing_in_questions_menus_and_dialogs(guest: Visitor) -> None:
+    await guest.start("ask me a question with choices")
+    await guest.asked()
+    await no_violations(guest)
+    await guest.page.locator("#conversation").focus()
+    await guest.page.keyboard.press("?")
+    await expect(guest.page.get_by_role("dialog")).to_be_visible()
+    await no_violations(guest)
+    await guest.page.keyboard.press("Escape")
+    await guest.button("Menu").click()
+    await expect(guest.page.get_by_role("menu")).to_be_visible()
+    await no_violations(guest)
+    await guest.page.keyboard.press("Escape")
+    await guest.page.get_by_role("button", name="Cost").click()
+    await no_violations(guest)
+    await guest.page.keyboard.press("Escape")
+    await guest.button("Stop").click()
+    await guest.settled()
+    await no_violations(guest)
+
+
+async def test_axe_finds_nothing_before_sign_in_and_where_nothing_is(guests: Guests) -> None:
+    async with guests.visitor(signed_in=False) as stranger:
+        await stranger.page.goto(stranger.url)
+        await expect(stranger.page.get_by_role("heading", name="Sign in")).to_be_visible()
+        await no_violations(stranger)
+    async with guests.visitor() as lost:
+        await lost.page.goto(f"{lost.url}/sessions/sesn_01K7Z00000000000000000000")
+        await expect(lost.page.get_by_role("heading", name="does not exist")).to_be_visible()
+        await no_violations(lost)
+
+
+async def test_every_control_is_large_enough_to_be_hit(guest: Visitor) -> None:
+    await guest.start(script(tool("Bash", command="touch seen"), say(RICH)))
+    await guest.asked()
+    assert await small_targets(guest) == []
+    await guest.allow()
+    await guest.settled()
+    await guest.expand("Bash")
+    await guest.button("Files").click()
+    assert await small_targets(guest) == []
+
+
+async def small_targets(visitor: Visitor) -> list[str]:
+    """Controls under 44 pixels; links in running text are exempt, as in WCAG."""
+    found: list[str] = await visitor.page.evaluate(
+        """(small) => [...document.querySelectorAll("button, a, input, textarea, summary")]
+            .filter((e) => e.checkVisibility({ visibilityProperty: true }))
+            .filter((e) => !(e.tagName === "A" && e.closest("p, li p, [data-depth]")))
+            .map((e) => ({ e, box: (e.closest("label") ?? e).getBoundingClientRect() }))
+            .filter(({ box }) => box.width > 0 && box.right > 0 && box.top >= 0)
+            .filter(({ box }) => box.width < small || box.height < small)
+            .map(({ e, box }) => `${e.outerHTML.slice(0, 120)} ${box.width}x${box.height}`)""",
+        SMALL,
+    )
+    return found
+
+
+@pytest.mark.parametrize("width", [640, 320])
+async def test_at_200_and_400_per_cent_nothing_is_cut_off(guests: Guests, width: int) -> None:
+    zoomed = {"width": width, "height": width * 3 // 4}
+    async with guests.visitor(viewport=zoomed) as visitor:
+        await visitor.start(script(tool("Bash", command="touch " + "x" * 80), say(RICH)))
+        await visitor.asked()
+        await visitor.allow()
+        await visitor.settled()
+        overflow = await visitor.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert overflow == 0
+        await expect(visitor.composer).to_be_in_viewport()
+        await expect(visitor.button("Files")).to_be_in_viewport()
+
+
+async def test_the_whole_way_is_possible_by_keyboard(visitor: Visitor) -> None:
+    page = visitor.page
+    await visitor.home()
+    await expect(visitor.composer).to_be_focused()
+    await page.keyboard.type(script(tool("Bash", command="touch seen"), say("Done.")))
+    await page.keyboard.press("Enter")
+    await visitor.asked()
+    allow = visitor.approval.get_by_role("button", name="Allow", exact=True)
+    for _ in range(40):
+        if await allow.evaluate("e => e === document.activeElement"):
+            break
+        await page.keyboard.press("Shift+Tab")
+    await expect(allow).to_be_focused()
+    outline = await allow.evaluate("e => getComputedStyle(e).outlineStyle")
+    assert outline == "solid"
+    await page.keyboard.press("Enter")
+    await visitor.settled()
+    await page.keyboard.press("Alt+F")
+    await expect(page.get_by_role("complementary")).to_be_visible()
+    await page.keyboard.press("Alt+F")
+    await page.keyboard.press("Alt+K")
+    await expect(page.get_by_role("searchbox")).to_be_focused()
+    await page.keyboard.press("Alt+B")
+    await expect(page.get_by_role("navigation")).to_be_hidden()
+    await page.keyboard.press("Alt+B")
+    await page.keyboard.press("Alt+Z")
+    await expect(page.get_by_role("navigation")).to_be_hidden()
+    await page.keyboard.press("Alt+Z")
+    await page.keyboard.press("Alt+C")
+    await expect(page.get_by_role("heading", name="What shall we work on?")).to_be_visible()
+
+
+async def test_those_who_listen_hear_what_needs_them(visitor: Visitor) -> None:
+    said = visitor.page.locator("[data-live]")
+    await visitor.start(script(tool("Bash", command="touch seen"), say("Done.")))
+    await expect(said.filter(has_text="This needs approval for Bash")).to_have_attribute(
+        "aria-live", "assertive", timeout=ANSWER_MS
+    )
+    await visitor.allow()
+    await expect(said.filter(has_text="The answer is complete")).to_have_attribute(
+        "aria-live", "polite", timeout=ANSWER_MS
+    )
+
+
+async def test_with_reduced_motion_nothing_moves(guests: Guests) -> None:
+    async with guests.visitor(reduced_motion="reduce") as visitor:
+        await visitor.start(script(say("word ", n=200, chunk_delay=0.05)))
+        await expect(visitor.kind("working")).to_be_visible(timeout=ANSWER_MS)
+        running = await visitor.page.evaluate(
+            "document.getAnimations().filter((a) => a.playState === 'running').length"
+        )
+        assert running == 0
+        await visitor.button("Stop").click()
+        await visitor.settled()
+
+
+async def test_the_chosen_appearance_stays(visitor: Visitor) -> None:
+    await visitor.home()
+    await visitor.button("Menu").click()
+    await visitor.page.get_by_role("menuitemradio", name="Dark").click()
+    root = visitor.page.locator("html")
+    await expect(root).to_have_attribute("data-theme", "dark")
+    await visitor.page.reload()
+    await expect(root).to_have_attribute("data-theme", "dark")
