@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from bench import idle, relay_cpu, relay_latency, replay
+from bench import first_token, idle, page, relay_cpu, relay_latency, replay
 from bench.figures import Figure
 from bench.lab import Lab, open_lab
 
@@ -33,6 +33,11 @@ def _in_lab(
 
 
 SUITES: tuple[Suite, ...] = (
+    Suite(
+        "first_token",
+        ("first_token_ratio", "first_token_cold_ratio", "spare_pss_mb"),
+        first_token.measure,
+    ),
     Suite("relay_cpu", ("relay_cpu_ratio", "relay_facts_cpu_ratio"), _in_lab(relay_cpu.measure)),
     Suite(
         "relay_latency",
@@ -46,6 +51,11 @@ SUITES: tuple[Suite, ...] = (
     ),
     Suite("replay", ("replay_ratio", "replay_growth", "append_growth"), _in_lab(replay.measure)),
     Suite("idle", ("idle_session_kb",), _in_lab(idle.measure)),
+    Suite(
+        "page",
+        ("page_5000_open_ms", "page_5000_longest_task_ms", "page_5000_nodes"),
+        page.measure,
+    ),
 )
 
 

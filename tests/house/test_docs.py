@@ -44,3 +44,18 @@ def test_the_readme_shows_the_two_commands() -> None:
     text = (ROOT / "README.md").read_text()
     assert "make run" in text
     assert "make test" in text
+
+
+def test_every_test_that_the_pages_name_exists() -> None:
+    named = {
+        (page.name, path, name)
+        for page in _pages()
+        for path, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text())
+    }
+    assert named, "the table of faults names tests"
+    missing = [
+        f"{page}: {path}::{name}"
+        for page, path, name in sorted(named)
+        if not (ROOT / path).exists() or f"def {name}(" not in (ROOT / path).read_text()
+    ]
+    assert missing == []

@@ -432,6 +432,7 @@ async def test_a_deleted_session_is_closed_for_its_watchers_and_unknown_afterwar
     with pytest.raises(NotFound):
         await service.get(ALICE, session.id)
     await wait_until(lambda: not gateways.runtime.live, what="the worker's end")
+    assert gateways.runtime.purged == [session.id]
 
 
 async def test_an_archived_session_rests_and_comes_back(gateways: Gateways) -> None:

@@ -128,6 +128,7 @@ class HostileRuntime:
     directory: Path
     workers: list[HostileWorker] = field(default_factory=list)
     live: dict[str, HostileWorker] = field(default_factory=dict)
+    purged: list[str] = field(default_factory=list)
     no_capacity: str | None = None
     before_start: Callable[[HostileWorker], None] = lambda worker: None
     _gone: asyncio.Queue[WorkerGone] = field(default_factory=asyncio.Queue)
@@ -158,6 +159,7 @@ class HostileRuntime:
 
     async def purge(self, session_id: str) -> None:
         await self.delete(session_id)
+        self.purged.append(session_id)
 
     async def kill(self, session_id: str) -> None:
         """The worker's process is gone."""

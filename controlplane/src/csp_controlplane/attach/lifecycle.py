@@ -115,13 +115,15 @@ async def pause_if_idle(core: Core, tenant: str, session: str, hub: Hub | None) 
     return paused
 
 
-async def release_worker(core: Core, tenant: str, session: str, reason: str) -> None:
-    """Ends the live binding, if any, and its worker."""
+async def release_worker(
+    core: Core, tenant: str, session: str, reason: str, *, purge: bool = False
+) -> None:
+    """Ends the live binding, if any, and its worker; with `purge` its files go as well."""
     binding = await sessions.live_binding(core.db, tenant, session)
     if binding is not None:
         await sessions.end_binding(core.db, tenant, session, binding.epoch, reason)
     try:
-        await core.runtime.delete(session)
+        await (core.runtime.purge(session) if purge else core.runtime.delete(session))
     except RuntimeUnavailable as error:
         # The worker is fenced and has no handle: it can do nothing until it is found and ended.
         log.warning("worker_not_released", session_id=session, error=str(error))

@@ -168,7 +168,7 @@ class SessionService:
         return await self.get(who, session_id)
 
     async def delete(self, who: Principal, session_id: str) -> None:
-        """Ends the session for good: worker, log and transcript."""
+        """Ends the session for good: worker, files, log and transcript."""
         row = await self._own(who, session_id)
         hub = self._attacher.known(row.id)
         await decide_and_append(
@@ -178,7 +178,7 @@ class SessionService:
             lambda fold: decisions.finish(fold, self._core.make),
             hub=hub,
         )
-        await release_worker(self._core, row.tenant, row.id, "deleted")
+        await release_worker(self._core, row.tenant, row.id, "deleted", purge=True)
         await session_views.erase(self._core.db, row.tenant, row.id, row.month)
         await self._core.announce(row.id, row.last_seq + 1)
         if hub is not None:
