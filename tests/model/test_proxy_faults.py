@@ -39,8 +39,11 @@ async def test_first_byte_arrives_before_the_provider_has_ended(
     async with post(proxy.url, session.handle, body(script(step), stream=True)) as response:
         received = b""
         async with asyncio.timeout(5):
-            while received.count(b"already here") < 2:
-                received += await response.content.readany()
+            async for piece in response.content.iter_any():
+                received += piece
+                if received.count(b"already here") == 2:
+                    break
+        assert received.count(b"already here") == 2, received
         assert "ended" not in (await recorded(scripted.url))[-1]
 
 

@@ -34,6 +34,7 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
         self.attached = asyncio.Event()
         self.refuse_bind: str | None = None
         self._server = grpc.aio.server()
+        self._stopped: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         worker_pb2_grpc.add_WorkerServicer_to_server(self, self._server)
@@ -41,7 +42,10 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
         await self._server.start()
 
     async def stop(self) -> None:
-        await self._server.stop(None)
+        """May be called twice, and by a task that is cancelled meanwhile; gRPC's own may not."""
+        if self._stopped is None:
+            self._stopped = asyncio.create_task(self._server.stop(None), name=self.worker_id)
+        await asyncio.shield(self._stopped)
 
     async def Bind(self, request: pb.BindRequest, context: Any) -> pb.BindResponse:  # noqa: N802
         if self.refuse_bind:
