@@ -252,6 +252,7 @@ export const t = {
     removed: (count: number) => `${plural(count, "line", "lines")} removed`,
     unchanged: (count: number) => `${plural(count, "unchanged line", "unchanged lines")}`,
     terminal: "Terminal",
+    workspace: "The session's own folder",
   },
   verbs: {
     Bash: "Run",

@@ -1,23 +1,27 @@
 /** The page: who is there decides what is shown, the address decides which session. */
-import { useEffect } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { isTyping } from "../lib/keys";
 import { navigate, type Route, routeOf, usePath } from "../lib/router";
 import { app, useApp } from "../store/app";
 import { ui, useUi } from "../store/ui";
 import { t } from "../strings";
 import styles from "./app.module.css";
-import { COMPOSER_ID } from "./composer/Composer";
 import { Home } from "./home/Home";
 import { Shortcuts } from "./Shortcuts";
 import { SignIn } from "./SignIn";
-import { SessionPage } from "./session/SessionPage";
 import { SEARCH_ID, Sidebar } from "./sidebar/Sidebar";
 import { LiveRegions, Toasts } from "./Toasts";
 import { Button } from "./ui/controls";
 import { ErrorBoundary } from "./ui/ErrorBoundary";
+import { MenuHost } from "./ui/overlay";
 import { Blank, Loading } from "./ui/states";
 
 const RETRY_MS = 3000;
+const MAIN_ID = "main";
+
+/** A chunk of its own: the start page and the sign-in need nothing of it. */
+const loadSession = () => import("./session/SessionPage");
+const SessionPage = lazy(() => loadSession().then((module) => ({ default: module.SessionPage })));
 
 export function App() {
   return (
@@ -33,6 +37,8 @@ function Page() {
   const status = useApp((state) => state.status);
   useEffect(() => {
     void app.start();
+    // Early, so that it is there when it is shown. What fails here is told by whoever needs it.
+    loadSession().catch(() => undefined);
   }, []);
   useEffect(() => {
     if (status !== "unreachable") return;
@@ -62,37 +68,45 @@ function Shell() {
   const sidebar = useUi((state) => state.sidebar);
   const drawer = useUi((state) => state.drawer);
   const focus = useUi((state) => state.focus);
+  const [main, setMain] = useState<HTMLElement | null>(null);
   useGlobalShortcuts();
   return (
-    <div className={styles.shell} data-sidebar={sidebar && !focus} data-drawer={drawer}>
-      <a className={styles.skip} href={`#${COMPOSER_ID}`}>
-        {t.app.skip}
-      </a>
-      <div className={styles.side}>
-        <ErrorBoundary>
-          <Sidebar current={route.page === "session" ? route.id : null} />
-        </ErrorBoundary>
+    <MenuHost value={main}>
+      <div className={styles.shell} data-sidebar={sidebar && !focus} data-drawer={drawer}>
+        <a className={styles.skip} href={`#${MAIN_ID}`}>
+          {t.app.skip}
+        </a>
+        <div className={styles.side}>
+          <ErrorBoundary>
+            <Sidebar current={route.page === "session" ? route.id : null} />
+          </ErrorBoundary>
+        </div>
+        {drawer ? (
+          <button
+            type="button"
+            className={styles.scrim}
+            aria-label={t.sidebar.close}
+            onClick={ui.closeDrawer}
+          />
+        ) : null}
+        <main ref={setMain} id={MAIN_ID} className={styles.main} tabIndex={-1}>
+          <ErrorBoundary key={route.page === "session" ? route.id : "home"}>
+            <Content route={route} />
+          </ErrorBoundary>
+        </main>
+        <Shortcuts />
       </div>
-      {drawer ? (
-        <button
-          type="button"
-          className={styles.scrim}
-          aria-label={t.sidebar.close}
-          onClick={ui.closeDrawer}
-        />
-      ) : null}
-      <main className={styles.main}>
-        <ErrorBoundary key={route.page === "session" ? route.id : "home"}>
-          <Content route={route} />
-        </ErrorBoundary>
-      </main>
-      <Shortcuts />
-    </div>
+    </MenuHost>
   );
 }
 
 function Content({ route }: { route: Route }) {
-  return route.page === "session" ? <SessionPage key={route.id} id={route.id} /> : <Home />;
+  if (route.page === "home") return <Home />;
+  return (
+    <Suspense fallback={<Loading text={t.session.loading} />}>
+      <SessionPage key={route.id} id={route.id} />
+    </Suspense>
+  );
 }
 
 function useGlobalShortcuts(): void {

@@ -15,44 +15,76 @@ export function stringOf(input: JsonObject, key: string): string {
   return typeof value === "string" ? value : "";
 }
 
+/** The session's own folder in a text, with its slash. Another session's stays what it is. */
+function workspaceOf(session: string): RegExp | null {
+  if (!/^sesn_[0-9A-Z]+$/.test(session)) return null;
+  return new RegExp(`(?:/[^/\\s"']+)*/${session}(?:/|(?![0-9A-Z]))`, "g");
+}
+
 /** Paths in a text as a person knows them: relative to the session's own workspace. */
-export function inWorkspace(text: string): string {
-  return text.replace(/(?:\/[^/\s"']+)*\/sesn_[0-9A-Z]{26}\//g, "");
+export function inWorkspace(text: string, session: string): string {
+  const workspace = workspaceOf(session);
+  return workspace ? text.replace(workspace, (found) => (found.endsWith("/") ? "" : ".")) : text;
+}
+
+export interface Piece {
+  readonly text: string;
+  /** The path of the session's own folder. */
+  readonly workspace: boolean;
+}
+
+/**
+ * A command with the places where it names the session's own folder. They are not left out, as in
+ * the path of a file: what is relative to where depends on what the command did before.
+ */
+export function commandPieces(command: string, session: string): readonly Piece[] {
+  const workspace = workspaceOf(session);
+  const pieces: Piece[] = [];
+  let end = 0;
+  for (const { 0: found, index } of workspace ? command.matchAll(workspace) : []) {
+    pieces.push({ text: command.slice(end, index), workspace: false });
+    pieces.push({ text: found, workspace: true });
+    end = index + found.length;
+  }
+  pieces.push({ text: command.slice(end), workspace: false });
+  return pieces.filter((piece) => piece.text !== "");
 }
 
 /** The end of a path, with a parent folder when there is room. */
-export function shortPath(path: string): string {
-  const known = inWorkspace(path);
+export function shortPath(path: string, session: string): string {
+  const known = inWorkspace(path, session);
   const parts = known.split("/").filter(Boolean);
   return parts.length <= 2 ? known : parts.slice(-2).join("/");
 }
 
-export function summarise(item: Pick<ToolItem, "name" | "server" | "input" | "title">): Summary {
-  const { name, server, input, title } = item;
-  const verb = t.verbs[name] ?? (title ? inWorkspace(title) : plainName(name, server));
-  const target = targetOf(name, input);
+type Named = Pick<ToolItem, "name" | "server" | "title">;
+
+export function summarise(item: Named & Pick<ToolItem, "input">, session: string): Summary {
+  const { name, input } = item;
+  const verb = t.verbs[name] ?? toolName(item, session);
+  const target = targetOf(name, input, session);
   return { verb, target, mono: !PROSE.has(name) };
 }
 
 /** The name of a tool in a sentence. */
-export function toolName(item: Pick<ToolItem, "name" | "server" | "title">): string {
+export function toolName(item: Named, session: string): string {
   if (item.name in t.verbs) return item.name;
-  return item.title ? inWorkspace(item.title) : plainName(item.name, item.server);
+  return item.title ? inWorkspace(item.title, session) : plainName(item.name, item.server);
 }
 
 const PROSE = new Set(["Agent", "Task", "WebSearch", "AskUserQuestion", "TodoWrite", "Skill"]);
 
-function targetOf(name: string, input: JsonObject): string {
+function targetOf(name: string, input: JsonObject, session: string): string {
   switch (name) {
     case "Bash":
-      return inWorkspace(firstLine(stringOf(input, "command")));
+      return inWorkspace(firstLine(stringOf(input, "command")), session);
     case "Read":
     case "Write":
     case "Edit":
     case "MultiEdit":
-      return shortPath(stringOf(input, "file_path"));
+      return shortPath(stringOf(input, "file_path"), session);
     case "NotebookEdit":
-      return shortPath(stringOf(input, "notebook_path"));
+      return shortPath(stringOf(input, "notebook_path"), session);
     case "Glob":
     case "Grep":
       return stringOf(input, "pattern");

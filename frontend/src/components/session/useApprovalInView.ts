@@ -9,7 +9,9 @@ export function isInView(element: HTMLElement): boolean {
   const scroller = element.closest("#conversation")?.getBoundingClientRect();
   const own = element.getBoundingClientRect();
   if (!scroller || own.height === 0) return false;
-  return own.bottom > scroller.top + 40 && own.bottom <= scroller.bottom + own.height - 60;
+  const top = Math.max(scroller.top, 0);
+  const bottom = Math.min(scroller.bottom, window.innerHeight);
+  return own.bottom > top + 40 && own.top <= bottom - 60;
 }
 
 /** Whether the first of these open questions can be seen now. */

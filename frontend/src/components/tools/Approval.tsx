@@ -3,7 +3,7 @@ import { Check, ShieldCheck } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { inWorkspace, stringOf, toolName } from "../../fold/summary";
 import type { ToolItem } from "../../fold/view";
-import { useController } from "../../store/session";
+import { useController, useSession } from "../../store/session";
 import { ui, useUi } from "../../store/ui";
 import { t } from "../../strings";
 import { Button, Spinner } from "../ui/controls";
@@ -19,13 +19,14 @@ export function Approval({ item }: { item: ToolItem }) {
   const mode = useUi((state) => (state.answering?.id === item.id ? state.answering.mode : null));
   const sending = useAnswering(item.id);
   const titleId = `approval-${item.id}`;
-  const detail = inWorkspace(item.description ?? stringOf(item.input, "description"));
+  const session = useSession((state) => state.id);
+  const detail = inWorkspace(item.description ?? stringOf(item.input, "description"), session);
   return (
     <section className={styles.card} data-approval={item.id} aria-labelledby={titleId}>
       <div className={styles.head}>
         <Glyph item={item} />
         <h3 id={titleId} className={styles.title}>
-          {t.approval.title(toolName(item))}
+          {t.approval.title(toolName(item, session))}
         </h3>
       </div>
       {detail && item.name !== "Bash" ? <p className={styles.what}>{detail}</p> : null}
@@ -83,7 +84,7 @@ function Actions({ item }: { item: ToolItem }) {
       </Button>
       {item.rule && item.rule !== item.name ? (
         <p className={styles.rule}>
-          {t.approval.allowSession}: <code>{inWorkspace(item.rule)}</code>
+          {t.approval.allowSession}: <code>{inWorkspace(item.rule, controller.id)}</code>
         </p>
       ) : null}
     </div>

@@ -3,6 +3,7 @@ import { useMemo, useState } from "react";
 import type { JsonObject } from "../../api/events";
 import { type DiffLine, diffOf } from "../../fold/diff";
 import { inWorkspace, stringOf } from "../../fold/summary";
+import { useSession } from "../../store/session";
 import { t } from "../../strings";
 import { CopyButton } from "../ui/controls";
 import styles from "./tools.module.css";
@@ -17,6 +18,7 @@ interface Props {
 }
 
 export function DiffView({ name, input, details }: Props) {
+  const session = useSession((state) => state.id);
   const [all, setAll] = useState(false);
   const diff = useMemo(() => diffOf(name, input, details), [name, input, details]);
   const long = diff.lines.length > FEW_LINES + 8;
@@ -27,7 +29,7 @@ export function DiffView({ name, input, details }: Props) {
     <div className={styles.block}>
       <div className={styles.blockHead}>
         <span className={styles.path} title={path}>
-          <bdi>{inWorkspace(path)}</bdi>
+          <bdi>{inWorkspace(path, session)}</bdi>
         </span>
         <CopyButton text={text} label={t.row.copy} />
       </div>

@@ -1,8 +1,9 @@
 /** A command and what it printed, as a terminal shows it. */
 import { textOf } from "../../fold/messages";
-import { stringOf } from "../../fold/summary";
+import { commandPieces, stringOf } from "../../fold/summary";
 import type { ToolItem } from "../../fold/view";
 import { plainOutput } from "../../lib/ansi";
+import { useSession } from "../../store/session";
 import { t } from "../../strings";
 import { CopyButton } from "../ui/controls";
 import { useClipped } from "./OutputBlock";
@@ -28,7 +29,7 @@ export function Terminal({ item }: { item: ToolItem }) {
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <pre tabIndex={0}>
-        <span className={styles.command}>{command}</span>
+        <Command text={command} />
         {result && item.state !== "denied" ? "\n" : null}
         {item.state === "denied" ? null : shown}
         {stderr.trim() && item.state !== "denied" ? (
@@ -41,5 +42,24 @@ export function Terminal({ item }: { item: ToolItem }) {
       </pre>
       {toggle}
     </div>
+  );
+}
+
+/** The command as it will run; only the long path of the session's own folder is drawn short. */
+function Command({ text }: { text: string }) {
+  const session = useSession((state) => state.id);
+  return (
+    <span className={styles.command}>
+      {commandPieces(text, session).map((piece, index) =>
+        piece.workspace ? (
+          // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of a command do not move
+          <abbr key={index} title={`${t.tool.workspace}: ${piece.text}`}>
+            {piece.text.endsWith("/") ? "…/" : "…"}
+          </abbr>
+        ) : (
+          piece.text
+        ),
+      )}
+    </span>
   );
 }

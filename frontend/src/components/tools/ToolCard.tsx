@@ -62,7 +62,8 @@ export function Glyph({ item }: { item: ToolItem }) {
 }
 
 function Line({ item }: { item: ToolItem }) {
-  const { verb, target, mono } = summarise(item);
+  const session = useSession((state) => state.id);
+  const { verb, target, mono } = summarise(item, session);
   const diff = useMemo(
     () =>
       CHANGES.has(item.name) && item.state === "done"

@@ -6,7 +6,7 @@ import styles from "./states.module.css";
 
 interface Props {
   readonly children: ReactNode;
-  /** The whole page is inside: offer to load it again. */
+  /** The whole page is inside: only loading it again helps. */
   readonly whole?: boolean;
 }
 
@@ -19,14 +19,21 @@ export class ErrorBoundary extends Component<Props, { readonly broken: boolean }
 
   override render() {
     if (!this.state.broken) return this.props.children;
-    const again = () => (this.props.whole ? location.reload() : this.setState({ broken: false }));
+    const { whole } = this.props;
     return (
-      <div className={this.props.whole ? styles.center : styles.broken} role="alert">
+      <div className={whole ? styles.center : styles.broken} role="alert">
         <p className={styles.strong}>{t.errors.boundaryTitle}</p>
         <p className={styles.soft}>{t.errors.boundaryText}</p>
-        <Button onClick={again}>
-          {this.props.whole ? t.errors.reload : t.errors.boundaryRetry}
-        </Button>
+        <p className={styles.actions}>
+          {whole ? null : (
+            <Button onClick={() => this.setState({ broken: false })}>
+              {t.errors.boundaryRetry}
+            </Button>
+          )}
+          <Button tone={whole ? "primary" : "quiet"} onClick={() => location.reload()}>
+            {t.errors.reload}
+          </Button>
+        </p>
       </div>
     );
   }

@@ -2,7 +2,7 @@
 import * as DialogPrimitive from "@radix-ui/react-dialog";
 import * as MenuPrimitive from "@radix-ui/react-dropdown-menu";
 import { Check, type LucideIcon, X } from "lucide-react";
-import type { ReactNode } from "react";
+import { createContext, type ReactNode, useContext } from "react";
 import { t } from "../../strings";
 import { Button, IconButton } from "./controls";
 import styles from "./overlay.module.css";
@@ -61,6 +61,9 @@ export function Confirm({ open, title, text, yes, no, onYes, onClose }: ConfirmP
   );
 }
 
+/** Where menus are put: a landmark, so that who goes from one to the next does not miss them. */
+export const MenuHost = createContext<HTMLElement | null>(null);
+
 interface MenuProps {
   readonly trigger: ReactNode;
   readonly children: ReactNode;
@@ -69,10 +72,11 @@ interface MenuProps {
 }
 
 export function Menu({ trigger, children, align = "end", side = "bottom" }: MenuProps) {
+  const host = useContext(MenuHost);
   return (
     <MenuPrimitive.Root modal={false}>
       <MenuPrimitive.Trigger asChild>{trigger}</MenuPrimitive.Trigger>
-      <MenuPrimitive.Portal>
+      <MenuPrimitive.Portal container={host}>
         <MenuPrimitive.Content
           className={styles.menu}
           align={align}
