@@ -69,8 +69,8 @@ async def test_axe_finds_nothing_in_a_session_with_everything(guest: Visitor) ->
     todos = [{"content": "Look", "status": "in_progress", "activeForm": "Looking"}]
     await guest.start(
         script(
-            {"t": "think", "thinking": "Hm.", "text": "First the plan."},
-            tool("TodoWrite", todos=todos),
+            {"t": "think", "thinking": "Hm.", "text": "First the plan."}
+            | {"tools": [{"name": "TodoWrite", "input": {"todos": todos}}]},
             tool("Bash", command="touch seen; ls", description="List"),
             tool("Write", file_path="a.txt", content="one\n"),
             say(RICH),
@@ -167,8 +167,11 @@ async def test_at_200_and_400_per_cent_nothing_is_cut_off(guests: Guests, width:
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
         assert overflow == 0
-        await expect(visitor.composer).to_be_in_viewport()
-        await expect(visitor.button("Files")).to_be_in_viewport()
+        await visitor.composer.scroll_into_view_if_needed()
+        await expect(visitor.composer).to_be_in_viewport(ratio=1)
+        await expect(visitor.rows.last).to_be_in_viewport()
+        await visitor.button("Files").scroll_into_view_if_needed()
+        await expect(visitor.button("Files")).to_be_in_viewport(ratio=1)
 
 
 async def test_the_whole_way_is_possible_by_keyboard(visitor: Visitor) -> None:

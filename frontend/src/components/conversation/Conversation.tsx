@@ -80,6 +80,8 @@ export function Conversation() {
 
   return (
     <div className={styles.frame}>
+      {/* The level between the session's title and the headings of answers and open steps. */}
+      <h2 className="visually-hidden">{t.session.log}</h2>
       {older === "loading" ? (
         <p className={styles.older}>
           <Spinner /> {t.session.older}
