@@ -71,7 +71,6 @@ class Committer:
         self._core = core
         self._hub = hub
         self._epoch = epoch
-        self._fold: tuple[int, Fold] | None = None
 
     async def commit(self, batch: Batch) -> int:
         """The log's seq after the batch. Raises Fenced, BadFact, or the database's errors."""
@@ -92,7 +91,7 @@ class Committer:
                 return self._hub.shown
         self._core.metrics.events_appended("worker", len(rows.ids), time.perf_counter() - started)
         if change is not None:
-            self._fold = (change.version + 1, change.fold)
+            self._hub.folded(change.version + 1, change.fold)
         await self._show(base, rows)
         if consequences.unconfirmed:
             await self._report_unconfirmed(consequences.unconfirmed)
@@ -101,7 +100,7 @@ class Committer:
     async def _decide(self, parsed: Sequence[WorkerFact]) -> tuple[Consequences, FoldChange | None]:
         if not any(fact.type in FOLDING_WORKER_TYPES for fact in parsed):
             return NONE, None
-        version, fold = self._fold or await self._read_fold()
+        version, fold = self._hub.fold or await self._read_fold()
         consequences = follow(fold, parsed, self._core.make)
         if consequences.fold == fold:
             return consequences, None
@@ -111,8 +110,8 @@ class Committer:
         row = await sessions.load(self._core.db, self._hub.tenant, self._hub.session)
         if row is None:
             raise Fenced("the session is gone")
-        self._fold = (row.fold_version, row.fold)
-        return self._fold
+        self._hub.folded(row.fold_version, row.fold)
+        return row.fold_version, row.fold
 
     def _row(self, batch: Batch, rows: _Rows) -> WorkerBatch:
         return WorkerBatch(
@@ -128,7 +127,7 @@ class Committer:
 
     async def _explain(self, batch: Batch) -> Batch:
         """Why an append did not match: returns what is left to write, or raises Fenced."""
-        self._fold = None
+        self._hub.fold = None
         row = await sessions.load(self._core.db, self._hub.tenant, self._hub.session)
         if row is None:
             raise Fenced("the session is gone")

@@ -51,6 +51,8 @@ async def decide_and_append(
         if result.outcome == "missing":
             raise SessionGone(session)
         if result.outcome == "appended":
+            if hub is not None:
+                hub.folded(change.version + 1, decision.fold)
             await publish(core, session, result.base, decision, hub)
             return True
     raise RuntimeError(f"the fold of {session} changed {MAX_TRIES} times during one decision")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 
 from csp_controlplane.domain.events import LoggedEvent
+from csp_controlplane.domain.fold import Fold
 from csp_controlplane.live.frames import (
     SLOW,
     Frame,
@@ -70,6 +71,9 @@ class Hub:
         self.month = month
         self.shown = shown
         self.previews = OpenPreviews()
+        self.fold: tuple[int, Fold] | None = None
+        """The newest fold that this gateway knows, with its version: a guess that saves a read.
+        Whoever appends names the version, so a guess that is too old writes nothing."""
         self._db = db
         self._outlets: set[Outlet] = set()
         self._listeners: set[Callable[[Sequence[LoggedEvent]], None]] = set()
@@ -91,6 +95,11 @@ class Hub:
             listener(fresh)
         return True
 
+    def folded(self, version: int, fold: Fold) -> None:
+        """This gateway has written a fold."""
+        if self.fold is None or version > self.fold[0]:
+            self.fold = version, fold
+
     async def catch_up(self, head: int | None = None) -> None:
         """Reads and shows what is beyond the last event shown."""
         async with self._catching_up:
@@ -98,6 +107,8 @@ class Hub:
                 events = await read_log(
                     self._db, self.tenant, self.month, self.session, self.shown, PAGE
                 )
+                if events:
+                    self.fold = None  # written elsewhere, perhaps with a fold of their own
                 self.committed(events)
                 if len(events) < PAGE:
                     return

@@ -112,7 +112,7 @@ class Sender:
                 self._core.db, row.tenant, session, plan.events, change, title=plan.title
             )
             if result.outcome == "appended":
-                return await self._show(row, plan, result.base)
+                return await self._show(row, plan, change, result.base)
             if result.outcome == "duplicate":
                 if again := await self._already(row, parsed, keys):
                     return again
@@ -164,12 +164,16 @@ class Sender:
             or orjson.loads(event.raw).get("client_id") in clients
         ]
 
-    async def _show(self, row: SessionRow, plan: _Plan, base: int) -> list[LoggedEvent]:
+    async def _show(
+        self, row: SessionRow, plan: _Plan, change: FoldChange | None, base: int
+    ) -> list[LoggedEvent]:
         logged = [
             LoggedEvent(base + place, event.id, event.type, event.payload)
             for place, event in enumerate(plan.events, start=1)
         ]
         hub = self._attacher.known(row.id)
+        if hub is not None and change is not None:
+            hub.folded(change.version + 1, change.fold)
         if hub is not None and not hub.committed(logged):
             await hub.catch_up(logged[-1].seq)
         if plan.fold.needs_worker:
