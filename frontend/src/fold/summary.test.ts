@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { commandPieces, inWorkspace, shortPath } from "./summary";
+import { commandPieces, inWorkspace, shortCommand, shortPath } from "./summary";
 
 const SESSION = "sesn_01M7Z35NWYBM09XJDV74J3E1Z3";
 const ROOT = "/home/ada/.local/share/csp/workspaces";
@@ -27,5 +27,6 @@ test("a command shows where it names the session's own folder", () => {
     `${WORKSPACE}/`,
     WORKSPACE,
   ]);
+  expect(shortCommand(command, SESSION)).toBe('cd /tmp && cat "…/a" …');
   expect(commandPieces("ls", SESSION)).toEqual([{ text: "ls", workspace: false }]);
 });

@@ -50,6 +50,16 @@ export function commandPieces(command: string, session: string): readonly Piece[
   return pieces.filter((piece) => piece.text !== "");
 }
 
+/** Drawn short, but seen to be something that was left out. */
+export function short(piece: Piece): string {
+  if (!piece.workspace) return piece.text;
+  return piece.text.endsWith("/") ? "…/" : "…";
+}
+
+export function shortCommand(command: string, session: string): string {
+  return commandPieces(command, session).map(short).join("");
+}
+
 /** The end of a path, with a parent folder when there is room. */
 export function shortPath(path: string, session: string): string {
   const known = inWorkspace(path, session);
@@ -77,7 +87,7 @@ const PROSE = new Set(["Agent", "Task", "WebSearch", "AskUserQuestion", "TodoWri
 function targetOf(name: string, input: JsonObject, session: string): string {
   switch (name) {
     case "Bash":
-      return inWorkspace(firstLine(stringOf(input, "command")), session);
+      return shortCommand(firstLine(stringOf(input, "command")), session);
     case "Read":
     case "Write":
     case "Edit":

@@ -91,6 +91,8 @@ function settle(draft: Draft, id: string): void {
 
 function finalState(item: ToolItem, isError: boolean): ToolState {
   if (item.state === "denied" || item.state === "expired") return item.state;
+  // An answer would have come before the result: the question was withdrawn.
+  if (item.state === "waiting" && isError) return "expired";
   return isError ? "failed" : "done";
 }
 

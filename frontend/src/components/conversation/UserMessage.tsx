@@ -1,5 +1,5 @@
 /** What the person said, and what can be done with it. */
-import { memo } from "react";
+import { memo, useState } from "react";
 import type { ContentBlock } from "../../api/events";
 import type { OutboxEntry } from "../../api/outbox";
 import { textOf } from "../../fold/messages";
@@ -11,6 +11,9 @@ import { Attachments } from "./Attachments";
 import styles from "./rows.module.css";
 
 const LONG = 320;
+/** From here on only the beginning is shown at first: what follows it is what people come for. */
+const VERY_LONG = 1800;
+const MANY_LINES = 20;
 
 export const UserMessage = memo(function UserMessage({ item }: { item: UserItem }) {
   return (
@@ -51,12 +54,28 @@ export function UnsentMessage({ entry }: { entry: OutboxEntry }) {
 
 function Content({ content }: { content: readonly ContentBlock[] }) {
   const text = textOf(content);
+  const [all, setAll] = useState(false);
+  const veryLong = text.length > VERY_LONG || text.split("\n", MANY_LINES).length === MANY_LINES;
   return (
     <>
       {text ? (
-        <p className={styles.userText} data-long={text.length > LONG || text.includes("\n")}>
+        <p
+          className={styles.userText}
+          data-long={text.length > LONG || text.includes("\n")}
+          data-clipped={veryLong && !all}
+        >
           {text}
         </p>
+      ) : null}
+      {veryLong ? (
+        <button
+          type="button"
+          className={styles.more}
+          aria-expanded={all}
+          onClick={() => setAll(!all)}
+        >
+          {all ? t.row.showLess : t.row.showWhole}
+        </button>
       ) : null}
       <Attachments blocks={content} />
     </>

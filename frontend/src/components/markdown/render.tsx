@@ -4,6 +4,7 @@
  */
 import type { Nodes, PhrasingContent, Table, TableCell } from "mdast";
 import type { ReactNode } from "react";
+import { t } from "../../strings";
 import { CodeBlock } from "./CodeBlock";
 import styles from "./markdown.module.css";
 
@@ -102,7 +103,12 @@ function listItem(node: Extract<Nodes, { type: "listItem" }>, key: number, defs:
   if (typeof node.checked !== "boolean") return <li key={key}>{content}</li>;
   return (
     <li key={key} className={styles.task}>
-      <span className={styles.box} data-checked={node.checked} aria-hidden="true" />
+      <span
+        className={styles.box}
+        data-checked={node.checked}
+        role="img"
+        aria-label={node.checked ? t.plan.states.completed : t.plan.states.pending}
+      />
       <span>{content}</span>
     </li>
   );

@@ -4,6 +4,7 @@ import type { Task } from "../../fold/view";
 import { useSession } from "../../store/session";
 import { ui } from "../../store/ui";
 import { t } from "../../strings";
+import { Markdown } from "../markdown/Markdown";
 import { IconButton, Spinner } from "../ui/controls";
 import { Elapsed } from "../ui/Elapsed";
 import styles from "./panels.module.css";
@@ -39,7 +40,11 @@ function Entry({ task }: { task: Task }) {
         {t.tasks.states[task.status]}{" "}
         {running && task.at !== null ? <Elapsed since={task.at - skewMs} /> : null}
       </span>
-      {task.summary ? <p className={styles.taskSummary}>{task.summary}</p> : null}
+      {task.summary ? (
+        <div className={styles.taskSummary}>
+          <Markdown text={task.summary} />
+        </div>
+      ) : null}
     </li>
   );
 }

@@ -126,7 +126,7 @@ function ConnectionDot() {
   const phase = useSession((state) => state.connection.phase);
   const label = phase === "waiting" ? t.connection.lost : t.connection[phase];
   return (
-    <span className={`${styles.state} ${styles.wide}`} data-connection={phase}>
+    <span className={`${styles.state} ${styles.connection} ${styles.wide}`} data-connection={phase}>
       <span className={styles.dot} data-phase={phase} aria-hidden="true" />
       {label}
     </span>

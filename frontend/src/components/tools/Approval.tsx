@@ -1,7 +1,7 @@
 /** A step that waits for a person: what it wants to do, and the ways to answer. */
 import { Check, ShieldCheck } from "lucide-react";
 import { type FormEvent, useState } from "react";
-import { inWorkspace, stringOf, toolName } from "../../fold/summary";
+import { inWorkspace, shortCommand, stringOf, toolName } from "../../fold/summary";
 import type { ToolItem } from "../../fold/view";
 import { useController, useSession } from "../../store/session";
 import { ui, useUi } from "../../store/ui";
@@ -84,7 +84,7 @@ function Actions({ item }: { item: ToolItem }) {
       </Button>
       {item.rule && item.rule !== item.name ? (
         <p className={styles.rule}>
-          {t.approval.allowSession}: <code>{inWorkspace(item.rule, controller.id)}</code>
+          {t.approval.allowSession}: <code>{shortCommand(item.rule, controller.id)}</code>
         </p>
       ) : null}
     </div>

@@ -1,6 +1,6 @@
 /** A command and what it printed, as a terminal shows it. */
 import { textOf } from "../../fold/messages";
-import { commandPieces, stringOf } from "../../fold/summary";
+import { commandPieces, short, stringOf } from "../../fold/summary";
 import type { ToolItem } from "../../fold/view";
 import { plainOutput } from "../../lib/ansi";
 import { useSession } from "../../store/session";
@@ -54,7 +54,7 @@ function Command({ text }: { text: string }) {
         piece.workspace ? (
           // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of a command do not move
           <abbr key={index} title={`${t.tool.workspace}: ${piece.text}`}>
-            {piece.text.endsWith("/") ? "…/" : "…"}
+            {short(piece)}
           </abbr>
         ) : (
           piece.text

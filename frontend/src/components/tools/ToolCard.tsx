@@ -79,14 +79,18 @@ function Line({ item }: { item: ToolItem }) {
       </span>
       {diff ? (
         <span className={styles.counts}>
-          <span className={styles.plus}>
-            +{diff.added}
-            <span className="visually-hidden"> {t.tool.added(diff.added)}</span>
-          </span>{" "}
-          <span className={styles.minus}>
-            −{diff.removed}
-            <span className="visually-hidden"> {t.tool.removed(diff.removed)}</span>
-          </span>
+          {diff.added > 0 ? (
+            <span className={styles.plus}>
+              <span aria-hidden="true">+{diff.added} </span>
+              <span className="visually-hidden">{t.tool.added(diff.added)} </span>
+            </span>
+          ) : null}
+          {diff.removed > 0 ? (
+            <span className={styles.minus}>
+              <span aria-hidden="true">−{diff.removed}</span>
+              <span className="visually-hidden">{t.tool.removed(diff.removed)}</span>
+            </span>
+          ) : null}
         </span>
       ) : null}
     </span>
