@@ -206,6 +206,28 @@ async def test_the_whole_way_is_possible_by_keyboard(visitor: Visitor) -> None:
     await expect(page.get_by_role("heading", name="What shall we work on?")).to_be_visible()
 
 
+async def test_the_skip_link_leads_past_the_list(visitor: Visitor) -> None:
+    await visitor.home()
+    link = visitor.page.get_by_role("link", name="Skip to the conversation")
+    await link.focus()
+    await expect(link).to_be_in_viewport()
+    await visitor.page.keyboard.press("Enter")
+    await expect(visitor.page.get_by_role("main")).to_be_focused()
+    await visitor.page.keyboard.press("Tab")
+    inside = await visitor.page.evaluate("!!document.activeElement.closest('main')")
+    assert inside
+
+
+async def test_focus_mode_leaves_only_the_conversation(visitor: Visitor) -> None:
+    await visitor.start(script(say("one")))
+    await visitor.settled()
+    await visitor.button("Focus mode").click()
+    await expect(visitor.page.get_by_role("navigation")).to_be_hidden()
+    await expect(visitor.kind("answer")).to_be_visible()
+    await visitor.button("Leave focus mode").click()
+    await expect(visitor.page.get_by_role("navigation")).to_be_visible()
+
+
 async def test_those_who_listen_hear_what_needs_them(visitor: Visitor) -> None:
     said = visitor.page.locator("[data-live]")
     await visitor.start(script(tool("Bash", command="touch seen"), say("Done.")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
+from support.stack import Stack
 from support.visitor import ANSWER_MS, Visitor
 from support.worker_client import say, script, tool
 
@@ -46,6 +47,36 @@ async def test_an_answer_is_shown_while_it_is_written(visitor: Visitor) -> None:
     await expect(answer).to_contain_text("tick tick", timeout=ANSWER_MS)
     await visitor.state("running")
     await visitor.button("Stop").click()
+    await visitor.settled()
+
+
+async def test_a_very_long_message_is_folded_and_opens(visitor: Visitor) -> None:
+    await visitor.start("\n".join(f"line {number}" for number in range(60)))
+    await visitor.settled()
+    message = visitor.kind("user")
+    folded = await message.bounding_box()
+    await message.get_by_role("button", name="Show the whole message").click()
+    await expect(message.get_by_role("button", name="Show less")).to_be_visible()
+    whole = await message.bounding_box()
+    assert folded is not None
+    assert whole is not None
+    assert whole["height"] > 2 * folded["height"]
+
+
+async def test_a_command_is_shown_as_it_runs_with_the_own_folder_drawn_short(
+    visitor: Visitor, page_stack: Stack
+) -> None:
+    session = await visitor.start(script(say("one")))
+    await visitor.settled()
+    own = next(page_stack.layout.data.rglob(session))
+    await visitor.say(script(tool("Bash", command=f"touch {own}/seen /tmp/other"), say("Done.")))
+    card = await visitor.asked()
+    await expect(card.locator("pre")).to_have_text("touch …/seen /tmp/other")
+    await expect(card.locator("abbr")).to_have_attribute(
+        "title", f"The session's own folder: {own}/"
+    )
+    await card.get_by_role("button", name="Deny").click()
+    await card.get_by_role("button", name="Deny").last.click()
     await visitor.settled()
 
 

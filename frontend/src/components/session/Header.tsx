@@ -116,7 +116,7 @@ function State() {
   return (
     <span className={styles.state} data-session-state={state}>
       <span className={styles.dot} data-state={state} aria-hidden="true" />
-      {t.states[state]}
+      <span className={styles.words}>{t.states[state]}</span>
     </span>
   );
 }

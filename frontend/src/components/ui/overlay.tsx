@@ -21,10 +21,11 @@ export function Dialog({ open, onClose, title, children }: DialogProps) {
         <DialogPrimitive.Overlay className={styles.scrim} />
         <DialogPrimitive.Content className={styles.dialog} aria-describedby={undefined}>
           <DialogPrimitive.Title className={styles.title}>{title}</DialogPrimitive.Title>
-          {children}
+          {/* Before the rest, so that a long dialog opens at its beginning: this takes the focus. */}
           <DialogPrimitive.Close asChild>
             <IconButton icon={X} label={t.shortcuts.close} className={styles.close} />
           </DialogPrimitive.Close>
+          {children}
         </DialogPrimitive.Content>
       </DialogPrimitive.Portal>
     </DialogPrimitive.Root>

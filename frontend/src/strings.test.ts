@@ -1,0 +1,15 @@
+import { expect, test } from "vitest";
+
+const SOURCES = import.meta.glob<string>("./components/**/*.tsx", {
+  query: "?raw",
+  import: "default",
+  eager: true,
+});
+/** Words between tags, or in an attribute that people read or hear. */
+const TEXT = />\s*[A-Za-z][a-z]+[^<>{}=;()]*<\/|\b(?:aria-label|title|placeholder|alt)="[^"]/;
+
+test("no component has words of its own: every text comes from here", () => {
+  expect(Object.keys(SOURCES).length).toBeGreaterThan(40);
+  const own = Object.entries(SOURCES).filter(([, source]) => TEXT.test(source));
+  expect(own.map(([path]) => path)).toEqual([]);
+});

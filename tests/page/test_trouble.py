@@ -1,0 +1,68 @@
+"""When a part of the page breaks or the network is poor, the rest stays and says what to do."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Route, expect
+
+from support.visitor import ANSWER_MS, Guests, Visitor
+from support.worker_client import say, script, tool
+
+pytestmark = pytest.mark.browser
+
+BROKEN = "This part of the page stopped working"
+
+
+async def test_a_part_that_breaks_leaves_the_rest_and_comes_back(visitor: Visitor) -> None:
+    async def nonsense(route: Route) -> None:
+        await route.fulfill(json={"files": [None], "truncated": False})
+
+    await visitor.start(script(say("one")))
+    await visitor.settled()
+    await visitor.page.route("**/files?*", nonsense)
+    await visitor.button("Files").click()
+    panel = visitor.page.get_by_role("complementary")
+    await expect(panel.get_by_role("alert")).to_contain_text(BROKEN)
+    assert visitor.complaints
+    visitor.complaints.clear()
+    await visitor.turn(script(say("two")))
+    await visitor.page.unroute("**/files?*")
+    await panel.get_by_role("button", name="Show it again").click()
+    await expect(panel).to_contain_text("The workspace is empty")
+    await expect(panel.get_by_role("alert")).to_have_count(0)
+
+
+async def test_a_part_that_cannot_be_loaded_says_so_and_a_reload_brings_it(
+    visitor: Visitor,
+) -> None:
+    session = await visitor.start(script(say("one")))
+    await visitor.settled()
+    await visitor.page.route("**/assets/SessionPage-*.js", lambda route: route.abort())
+    await visitor.page.goto(f"{visitor.url}/sessions/{session}")
+    await expect(visitor.page.get_by_role("alert")).to_contain_text(BROKEN)
+    await expect(visitor.page.get_by_role("navigation")).to_be_visible()
+    visitor.complaints.clear()
+    await visitor.page.unroute("**/assets/SessionPage-*.js")
+    await visitor.button("Reload the page").click()
+    await expect(visitor.kind("answer")).to_contain_text("one", timeout=20_000)
+
+
+async def test_on_a_slow_network_the_page_says_what_it_waits_for(guests: Guests) -> None:
+    async with guests.visitor() as visitor:
+        wire = await visitor.page.context.new_cdp_session(visitor.page)
+        session = await visitor.start(script(tool("Bash", command="touch seen"), say("one")))
+        await visitor.allow()
+        await visitor.settled()
+        await visitor.home()
+        await wire.send("Network.enable")
+        slow = {"latency": 1500, "downloadThroughput": 50_000, "uploadThroughput": 50_000}
+        await wire.send("Network.emulateNetworkConditions", {"offline": False, **slow})
+        await visitor.page.locator(f"nav a[href$='{session}']").click()
+        await expect(visitor.page.get_by_text("Loading the conversation…")).to_be_visible()
+        await expect(visitor.kind("answer")).to_contain_text("one", timeout=ANSWER_MS)
+        await visitor.button("Files").click()
+        panel = visitor.page.get_by_role("complementary")
+        await expect(panel.get_by_text("Loading…")).to_be_visible()
+        await expect(panel.get_by_text("seen")).to_be_visible(timeout=ANSWER_MS)
+        await visitor.turn(script(say("two")))
+        await expect(visitor.kind("answer").last).to_contain_text("two")
