@@ -242,7 +242,7 @@ async def test_those_who_listen_hear_what_needs_them(visitor: Visitor) -> None:
 
 async def test_with_reduced_motion_nothing_moves(guests: Guests) -> None:
     async with guests.visitor(reduced_motion="reduce") as visitor:
-        await visitor.start(script(say("word ", n=200, chunk_delay=0.05)))
+        await visitor.start(script(say("word ", n=600, chunk_delay=0.05)))
         await expect(visitor.kind("working")).to_be_visible(timeout=ANSWER_MS)
         running = await visitor.page.evaluate(
             "document.getAnimations().filter((a) => a.playState === 'running').length"

@@ -42,7 +42,7 @@ async def test_an_answer_is_markdown_with_highlighted_code_and_no_html(visitor: 
 
 
 async def test_an_answer_is_shown_while_it_is_written(visitor: Visitor) -> None:
-    await visitor.start(script(say("tick ", n=200, chunk_delay=0.05)))
+    await visitor.start(script(say("tick ", n=600, chunk_delay=0.05)))
     answer = visitor.kind("answer").last
     await expect(answer).to_contain_text("tick tick", timeout=ANSWER_MS)
     await visitor.state("running")

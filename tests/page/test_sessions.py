@@ -96,7 +96,7 @@ async def test_tabs_on_one_session_are_in_step(guests: Guests, visitor: Visitor)
     async with guests.visitor() as other:
         await other.open(session)
         await expect(other.kind("answer")).to_contain_text("first")
-        await other.say(script(say("word ", n=200, chunk_delay=0.05)))
+        await other.say(script(say("word ", n=600, chunk_delay=0.05)))
         await expect(visitor.kind("answer").last).to_contain_text("word word", timeout=ANSWER_MS)
         await visitor.button("Stop").click()
         await other.settled()
