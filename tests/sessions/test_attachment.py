@@ -347,9 +347,16 @@ async def test_a_foreign_session_looks_like_an_unknown_one(gateways: Gateways) -
         (ALICE, "sesn_unknown"),
         (Principal("t2", "x"), session.id),
     ):
-        with pytest.raises(NotFound) as caught:
-            await service.get(who, id_)
-        assert caught.value.message == f"There is no session {id_!r}, or it is not yours."
+        for asked in (
+            service.get(who, id_),
+            service.events(who, id_, limit=1),
+            service.archive(who, id_),
+            service.delete(who, id_),
+            service.subscribe(who, id_, after=0, tail=None, previews={}),
+        ):
+            with pytest.raises(NotFound) as caught:
+                await asked
+            assert caught.value.message == f"There is no session {id_!r}, or it is not yours."
 
 
 async def test_a_client_ahead_of_the_log_is_told_so(gateways: Gateways) -> None:

@@ -10,7 +10,7 @@ import grpc.aio
 import pytest
 
 from csp_proto import worker_pb2 as pb
-from support.worker_client import Gateway, WorkerProcess, say, script, spec
+from support.worker_client import Gateway, ModelRequests, WorkerProcess, say, script, spec
 from worker.conftest import NewGateway, NewWorker
 
 FREE = spec(default_permission="allow", permissions={})
@@ -135,9 +135,11 @@ async def test_input_delivered_by_two_gateways_is_taken_once(
 ) -> None:
     other = await beside(new_gateway, gateway, "second")
     message = gateway.message(script(say("once")))
+    await gateway.event("span.turn_start")
     other.deliver(1, message)
     await gateway.turn_end(message)
-    await gateway.turn(script(say("next")))
+    # By the same stream, so that it comes after the repetition.
+    await gateway.turn_end(other.message(script(say("next"))))
 
     assert len(gateway.log.of("span.turn_start")) == 2
     await other.until(
@@ -146,12 +148,17 @@ async def test_input_delivered_by_two_gateways_is_taken_once(
 
 
 async def test_a_turn_waits_for_its_start_to_be_durable(
-    worker: WorkerProcess, new_gateway: NewGateway, model_requests: object
+    new_worker: NewWorker, new_gateway: NewGateway, model_requests: ModelRequests
 ) -> None:
+    worker, other = new_worker(FREE), new_worker(FREE)
+    await asyncio.gather(worker.ready(), other.ready())
     gateway = await new_gateway(worker, acks=False).open(FREE)
+    yardstick = await new_gateway(other).open(FREE)
     gateway.message(script(say("hello")))
     await gateway.until(lambda: facts(gateway), what="facts")
-    assert not await model_requests(gateway)  # type: ignore[operator]
+    # A whole turn of another worker is time enough for this one to ask, if it did not wait.
+    await yardstick.turn(script(say("hello")))
+    assert not await model_requests(gateway)
     assert len(facts(gateway)) == 1
 
     gateway.acks = True
@@ -179,7 +186,7 @@ async def test_a_gateway_that_does_not_read_loses_its_stream_only(
             pass
 
     with pytest.raises(grpc.aio.AioRpcError) as ended:
-        await asyncio.wait_for(read_on(), 30)
+        await asyncio.wait_for(read_on(), 90)
     assert ended.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 

@@ -38,6 +38,8 @@ _OPTIONS = {
     "listen_addresses": "",
     "shared_buffers": "64MB",
     "max_connections": "200",
+    # After a checkpoint the first change of each page writes the whole page into the log.
+    "checkpoint_timeout": "30min",
     "jit": "off",
     "logging_collector": "off",
     "log_line_prefix": "",
