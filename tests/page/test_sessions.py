@@ -85,7 +85,7 @@ async def test_deleting_asks_and_other_tabs_say_that_it_is_gone(
 
 async def test_an_unknown_session_says_so_and_leads_on(visitor: Visitor) -> None:
     await visitor.page.goto(f"{visitor.url}/sessions/sesn_01K7Z00000000000000000000")
-    await expect(visitor.page.get_by_role("heading")).to_contain_text("does not exist")
+    await expect(visitor.page.get_by_role("heading", level=1)).to_contain_text("does not exist")
     await visitor.button("Start a new session").click()
     await expect(visitor.composer).to_be_visible()
 
