@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from generate import api, cli, errors, lock, metrics, proto, settings
+from generate import api, cli, crds, errors, lock, metrics, proto, settings
 
 GENERATORS: list[Callable[[], None]] = [
     proto.main,
+    crds.main,
     settings.main,
     errors.main,
     metrics.main,
