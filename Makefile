@@ -13,10 +13,10 @@ export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-python test-page lint lint-tree lint-style lint-layers lint-types lint-page \
-	fmt bench generate check-generated build-page lock clean python
+	fmt bench e2e-binaries generate check-generated build-page lock clean python
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: python ## Start everything and print a sign-in link (ARGS="--port 9000" goes to `csp up`)
 	@$(PREPARE) environment page
@@ -64,6 +64,10 @@ fmt: python ## Format the Python and page sources
 bench: python ## Print each figure of speed and memory with its bound; a miss fails
 	@$(PREPARE) environment page
 	@$(BIN)/python -m bench $(ARGS)
+
+e2e-binaries: python ## Build the programs of a Kubernetes node from their Go modules, once
+	@$(PREPARE) environment
+	@$(BIN)/python -m e2e binaries $(ARGS)
 
 generate: python ## Make again what has its source elsewhere: stubs, API client, reference pages
 	@$(PREPARE) environment
