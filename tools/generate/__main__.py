@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from generate import api, cli, crds, errors, lock, metrics, proto, settings
+from generate import api, chart, cli, crds, errors, lock, metrics, proto, settings
 
 GENERATORS: list[Callable[[], None]] = [
     proto.main,
     crds.main,
+    chart.main,
     settings.main,
     errors.main,
     metrics.main,
