@@ -7,11 +7,13 @@ there in seconds, and the native node, which needs all of it.
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import json
 import secrets
 import signal
 import socket
 import ssl
+import subprocess
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,10 +23,6 @@ from typing import Any
 from e2e.node import binaries, pki
 from support.processes import ServerProcess, free_port
 from support.waiting import wait_until_sync
-
-SERVICE_RANGE = "10.96.0.0/16"
-FIRST_SERVICE = "10.96.0.1"
-POD_RANGE = "10.97.0.0/16"
 
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -40,6 +38,10 @@ class Layout:
 
     address: str = "127.0.0.1"
     port: int = field(default_factory=free_port)
+    services: str = "10.96.0.0/24"
+    pods: str = "10.97.0.0/24"
+    enter: tuple[str | Path, ...] = ()
+    """What comes before a program, to run it in another network."""
     service_accounts: bool = True
     """Whether pods get a service account, which needs the controllers."""
     flags: tuple[str, ...] = ()
@@ -48,6 +50,11 @@ class Layout:
     @property
     def url(self) -> str:
         return f"https://{self.address}:{self.port}"
+
+    @property
+    def first_service(self) -> str:
+        """The address by which pods know the API server."""
+        return str(next(ipaddress.ip_network(self.services).hosts()))
 
 
 class ControlPlane:
@@ -66,8 +73,7 @@ class ControlPlane:
         self._account_key = self.authority.signing_key("service-accounts")
         hosts = (
             self.layout.address,
-            "127.0.0.1",
-            FIRST_SERVICE,
+            self.layout.first_service,
             "localhost",
             "kubernetes.default.svc",
         )
@@ -106,7 +112,16 @@ class ControlPlane:
                 "--quota-backend-bytes", str(2**31),
             ],
         )  # fmt: skip
-        process.wait_listening(self._etcd_port)
+
+        def accepts() -> bool:
+            if not process.running:
+                raise RuntimeError(f"etcd ended at its start:\n{process.tail()}")
+            # In the shell's own words, because the port may be another network's.
+            probe = ["/bin/bash", "-c", f"< /dev/tcp/127.0.0.1/{self._etcd_port}"]
+            arguments = [*map(str, self.layout.enter), *probe]
+            return subprocess.run(arguments, stderr=subprocess.DEVNULL).returncode == 0
+
+        wait_until_sync(accepts, 60, "etcd accepting connections")
 
     def start_api_server(self) -> None:
         """Returns when it is ready, its own hooks included."""
@@ -133,8 +148,8 @@ class ControlPlane:
                 f"--root-ca-file={self.authority.files.certificate}",
                 f"--cluster-signing-cert-file={self.authority.files.certificate}",
                 f"--cluster-signing-key-file={self.authority.files.key}",
-                "--allocate-node-cidrs=true", f"--cluster-cidr={POD_RANGE}",
-                f"--service-cluster-ip-range={SERVICE_RANGE}",
+                "--allocate-node-cidrs=false", f"--cluster-cidr={self.layout.pods}",
+                f"--service-cluster-ip-range={self.layout.services}",
                 # A dead node's pods are given up on soon, as their tolerations ask.
                 "--node-monitor-period=2s", "--node-monitor-grace-period=20s",
             ],
@@ -225,7 +240,7 @@ class ControlPlane:
             "service-account-issuer": "https://kubernetes.default.svc",
             "service-account-key-file": self._account_key,
             "service-account-signing-key-file": self._account_key,
-            "service-cluster-ip-range": SERVICE_RANGE,
+            "service-cluster-ip-range": self.layout.services,
             "audit-policy-file": policy,
             "audit-log-path": self.audit_log,
             "allow-privileged": "true",
