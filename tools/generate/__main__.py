@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable
 
 from generate import api, chart, cli, crds, errors, lock, metrics, proto, settings
+from generate.monitoring import files as monitoring
 
 GENERATORS: list[Callable[[], None]] = [
     proto.main,
     crds.main,
     chart.main,
+    monitoring.main,
     settings.main,
     errors.main,
     metrics.main,

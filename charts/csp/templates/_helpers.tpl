@@ -128,11 +128,12 @@ annotations:
   {{- end }}
 {{- end }}
 
-{{/* Plain settings: (list $ (dict of the chart's) (dict of the user's, which win)). */}}
+{{/* Plain settings: (list $ "CSP_" (dict of the chart's) (dict of the user's, which win)). The text
+begins the names of the component's log settings. */}}
 {{- define "csp.env" -}}
-{{- $root := index . 0 }}
-{{- $log := dict "CSP_LOG_LEVEL" $root.Values.log.level "CSP_LOG_FORMAT" $root.Values.log.format }}
-{{- range $name, $value := merge (dict) (index . 2) (index . 1) $log }}
+{{- $log := (index . 0).Values.log }}
+{{- $common := dict "HOME" "/tmp" (printf "%sLOG_LEVEL" (index . 1)) $log.level (printf "%sLOG_FORMAT" (index . 1)) $log.format }}
+{{- range $name, $value := merge (dict) (index . 3) (index . 2) $common }}
 - name: {{ $name }}
   value: {{ $value | quote }}
 {{- end }}
