@@ -18,6 +18,9 @@ from prepare.steps import ROOT
 
 _HEADER = "# Made by `make lock` for the requirements with the hash "
 _NODE_PIN = ROOT / "tools" / "node.txt"
+_BACKEND_PIN = ROOT / "tools" / "hatchling.txt"
+# Members that an image is built of: each has the part of the lock that it needs.
+_IN_IMAGES = ("worker", "controlplane", "operator")
 
 
 def requirements_hash() -> str:
@@ -48,8 +51,12 @@ def main() -> None:
     skip = [part for name in names for part in ("--no-emit-package", name)]
     _compile(ROOT / "pyproject.toml", LOCK, "--group", "dev", "--all-extras", *skip)
     LOCK.write_text(f"{_HEADER}{requirements_hash()}\n{LOCK.read_text()}")
+    for name in _IN_IMAGES:
+        member = ROOT / name
+        only = ["--constraint", str(LOCK), *skip]
+        _compile(member / "pyproject.toml", member / "requirements.lock", *only)
     # What installs the rest is pinned by hand: the version is the file's own first line.
-    for pin in (UV_PIN, _NODE_PIN):
+    for pin in (UV_PIN, _NODE_PIN, _BACKEND_PIN):
         _compile(pin, pin)
 
 
