@@ -18,9 +18,9 @@ TARGET = ROOT / "docs" / "reference" / "alerts.md"
 _NOTE = "# Made by `make generate` from tools/generate/monitoring. Changes belong there.\n"
 _INTRODUCTION = """\
 `metrics.prometheusRule` of the chart makes these alerts; `charts/csp/alerts/csp.yaml` has them as a
-plain file of rules for a Prometheus that is set up by hand. Critical: people cannot work. Warning: look
-at it during the day. Jobs are named csp-gateway, csp-model-proxy and csp-operator, as the chart's
-ServiceMonitors name them."""
+plain file of rules for a Prometheus that is set up by hand. Critical: people cannot work. Warning:
+look at it during the day. Jobs are named csp-gateway, csp-model-proxy and csp-operator, as the
+chart's ServiceMonitors name them."""
 
 
 def main() -> None:
