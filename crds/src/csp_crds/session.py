@@ -188,6 +188,7 @@ class SessionPod(Model):
     name: str = Field(description="Its name.")
     uid: str = Field(description="Its UID; the control plane binds exactly this pod.")
     ip: str | None = Field(None, description="Its address, once it has one.")
+    since: datetime | None = Field(None, description="When it became the session's.")
     start: Start = Field(
         description="How it came: warm, warm_partial (a spare whose CLI had to start again), cold."
     )
