@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -25,6 +27,9 @@ DEBIAN = (
     "etcd-server", "containerd", "runc", "containernetworking-plugins", "iptables", "conntrack",
     "iproute2",
 )  # fmt: skip
+
+POD_USER = 10001
+"""The user of all of csp's pods."""
 
 
 class NativeCluster:
@@ -78,6 +83,24 @@ class NativeCluster:
 
     def load(self, archive: Path) -> None:
         self.runtime.load(archive)
+
+    def volume(self, name: str) -> Mapping[str, Any] | None:
+        inside = Path("/var/lib/csp-volumes", name)
+        # The box's /var/lib, from outside. No kubelet gives a host's path to a pod's group.
+        outside = self.box.directory / "lib" / inside.relative_to("/var/lib")
+        outside.mkdir(parents=True, exist_ok=True)
+        os.chown(outside, POD_USER, POD_USER)
+        return {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": name},
+            "spec": {
+                "capacity": {"storage": "1Gi"},
+                "accessModes": ["ReadWriteOnce"],
+                "persistentVolumeReclaimPolicy": "Retain",
+                "hostPath": {"path": str(inside)},
+            },
+        }
 
     def kill_in_pod(self, pod_uid: str, program: str) -> None:
         killed = 0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Cluster(Protocol):
@@ -25,15 +25,14 @@ class Cluster(Protocol):
     def load(self, archive: Path) -> None:
         """Makes the images of a docker archive available to pods."""
 
+    def volume(self, name: str) -> Mapping[str, Any] | None:
+        """A PersistentVolume that any claim without a class may bind; None where a default class
+        makes volumes by itself."""
+
     def kill_in_pod(self, pod_uid: str, program: str) -> None:
         """SIGKILL to the processes of a pod that run this program."""
 
     def close(self) -> None: ...
-
-
-def kubectl(cluster: Cluster, program: Path) -> Sequence[str]:
-    """The beginning of a command."""
-    return (str(program), "--kubeconfig", str(cluster.kubeconfig))
 
 
 def run(arguments: Sequence[str | Path], *, input: str | None = None, timeout: float = 120) -> str:
