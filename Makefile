@@ -12,7 +12,7 @@ SHELL_FILES = $(shell git grep -lE '^\#!.*\b(ba)?sh$$' -- . ':!*.py')
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-python test-page lint lint-tree lint-style lint-layers lint-types lint-page \
+.PHONY: help run test test-python test-page lint lint-tree lint-style lint-layers lint-types lint-page lint-chart \
 	fmt bench e2e-binaries generate check-generated build-page lock clean python
 
 help: ## This list
@@ -33,9 +33,9 @@ test-python: python
 test-page: python
 	@$(NPM) test
 
-lint: python ## ruff, mypy, import-linter, shellcheck, the page's linters, and what may not be in the tree
+lint: python ## ruff, mypy, import-linter, shellcheck, the page's and the chart's linters, what may not be in the tree
 	@$(PREPARE) environment
-	@$(MAKE) --no-print-directory -k lint-tree lint-style lint-layers lint-types lint-page
+	@$(MAKE) --no-print-directory -k lint-tree lint-style lint-layers lint-types lint-page lint-chart
 
 lint-tree:
 	@$(BIN)/python tools/check_tree.py
@@ -50,6 +50,10 @@ lint-layers:
 
 lint-types:
 	@$(BIN)/mypy
+
+lint-chart:
+	@$(PREPARE) environment chart
+	@PYTHONPATH=tools $(BIN)/python -m chart
 
 lint-page:
 	@$(NPM) run lint

@@ -16,6 +16,8 @@ PINS = [
     UV_PIN,
     ROOT / "tools" / "node.txt",
     ROOT / "tools" / "hatchling.txt",
+    ROOT / "tools" / "helm.txt",
+    ROOT / "tools" / "chart-lint.txt",
     *(ROOT / name / "requirements.lock" for name in ("worker", "controlplane", "operator")),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from generate import api, chart, cli, crds, errors, lock, metrics, proto, settings
+from generate import api, chart, cli, crds, errors, lock, metrics, network, proto, settings
 from generate.monitoring import files as monitoring
 
 GENERATORS: list[Callable[[], None]] = [
@@ -16,6 +16,7 @@ GENERATORS: list[Callable[[], None]] = [
     settings.main,
     errors.main,
     metrics.main,
+    network.main,
     api.main,
     cli.main,
 ]

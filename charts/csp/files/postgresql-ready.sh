@@ -1,3 +1,4 @@
+#!/bin/sh
 # Whether the bundled PostgreSQL takes connections.
 for programs in /usr/lib/postgresql/*/bin /usr/local/pgsql/bin; do
   [ -d "$programs" ] && PATH=$programs:$PATH

@@ -1,3 +1,4 @@
+#!/bin/sh
 # The bundled PostgreSQL: makes its data directory once, sets the password of the release's Secret
 # at every start, and serves.
 set -eu

@@ -1,3 +1,4 @@
+#!/bin/sh
 # The egress proxy: Squid with its own error pages and one of csp's.
 set -eu
 mkdir -p /run/squid/errors

@@ -1,3 +1,4 @@
+#!/bin/sh
 # The bundled Valkey (or Redis, where an image has that): keeps nothing on disk.
 set -eu
 server=$(command -v valkey-server || command -v redis-server)
