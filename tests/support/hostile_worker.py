@@ -125,6 +125,9 @@ def fact(id_: str, type_: str, rest: str = "") -> tuple[str, str, bytes]:
 class HostileRuntime:
     """Hands out hostile workers, one per claim."""
 
+    keeps_files = True
+    pauses_idle = False
+
     directory: Path
     workers: list[HostileWorker] = field(default_factory=list)
     live: dict[str, HostileWorker] = field(default_factory=dict)
@@ -132,7 +135,9 @@ class HostileRuntime:
     before_start: Callable[[HostileWorker], None] = lambda worker: None
     _gone: asyncio.Queue[WorkerGone] = field(default_factory=asyncio.Queue)
 
-    async def create(self, session_id: str, tenant: str, spec: AgentSpec) -> None:
+    async def create(
+        self, session_id: str, tenant: str, spec: AgentSpec, *, owner: str = ""
+    ) -> None:
         if self.no_capacity:
             raise NoCapacity(self.no_capacity)
         if session_id in self.live:
@@ -155,6 +160,12 @@ class HostileRuntime:
         worker = self.live.pop(session_id, None)
         if worker is not None:
             await worker.stop()
+
+    async def discard(self, session_id: str, worker_id: str) -> None:
+        await self.delete(session_id)
+
+    async def resting(self, session_id: str) -> None:
+        return
 
     async def purge(self, session_id: str) -> None:
         await self.delete(session_id)
