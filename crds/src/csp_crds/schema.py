@@ -2,7 +2,7 @@
 
 References are resolved in place, `null` alternatives go (an API server prunes nulls), names of
 fields become camelCase and defaults of nested objects become `{}`, so that each default stands in
-one place only.
+one place, except where rules read it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
+
+from csp_crds.base import Model
 
 _KEPT = (
     "type", "description", "format", "enum", "pattern", "minimum", "maximum", "minLength",
@@ -29,7 +31,11 @@ class _WithFactories(GenerateJsonSchema):
         return factory() if factory is not None else super().get_default_value(schema)
 
     def encode_default(self, dft: Any) -> Any:
-        return {} if isinstance(dft, BaseModel) else super().encode_default(dft)
+        if not isinstance(dft, BaseModel):
+            return super().encode_default(dft)
+        # Rules of an object are tried on its default as it stands, before those of its fields.
+        ruled = isinstance(dft, Model) and dft.model_config.get("json_schema_extra")
+        return dft.to_resource() if ruled and isinstance(dft, Model) else {}
 
 
 def structural(model: type[BaseModel]) -> dict[str, Any]:
