@@ -1,5 +1,5 @@
 """The chart's generated half: values.yaml, its schema and its reference page from one model, and
-the resource definitions from crds/."""
+the resource definitions from crds/, the operator's rights from what it uses."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from csp_crds.manifests import DEFINITIONS
 from csp_crds.names import POOL_KIND
+from csp_operator.api.resources import USES, USES_AT_HOME, rules
 from generate.markdown import page, table
 from generate.values.base import Values
 from generate.values.root import ChartValues
@@ -24,6 +25,7 @@ from prepare.steps import ROOT
 CHART = ROOT / "charts" / "csp"
 TARGET = ROOT / "docs" / "reference" / "values.md"
 _NOTE = "Made by `make generate` from tools/generate/values. Changes belong there."
+_RULES_NOTE = "Made by `make generate` from csp_operator.api.resources. Changes belong there."
 _INTRODUCTION = """\
 Everything that `helm install -f` and `--set` can change. A misspelt name or a value out of its
 range is refused before anything is changed. `charts/csp/values-production.yaml` shows what a
@@ -38,6 +40,9 @@ def main() -> None:
     rows = _rows(ChartValues())
     parts = [_INTRODUCTION, table(["Value", "Kind", "Default", "Meaning"], rows)]
     TARGET.write_text(page("Values of the chart", "tools/generate/values", parts))
+    for name, uses in (("operator-rules", USES), ("operator-home-rules", USES_AT_HOME)):
+        text = yaml.safe_dump(rules(uses), sort_keys=False)
+        (CHART / "files" / f"{name}.yaml").write_text(f"# {_RULES_NOTE}\n{text}")
     folder = CHART / "crds"
     folder.mkdir(exist_ok=True)
     for source in sorted((ROOT / "crds").glob("*.yaml")):

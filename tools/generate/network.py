@@ -8,17 +8,17 @@ from prepare.steps import ROOT
 
 TARGET = ROOT / "docs" / "reference" / "network.md"
 _INTRODUCTION = """\
-What the chart's network policies allow; everything else is refused. `make lint` compares this table with
-the policies that the chart renders. A worker looks no names up: model proxy and egress proxy are in
-its hosts file, and the egress proxy passes on to the names of `egressProxy.allowedDomains` only.
+What the chart's network policies allow; everything else is refused. `make lint` compares this table
+with the policies that the chart renders. A worker looks no names up: model proxy and egress proxy are
+in its hosts file, and the egress proxy passes on to the names of `egressProxy.allowedDomains` only.
 
 Some network plugins ignore policies. `helm test` tries and says so; with
 `networkPolicy.requireEnforcement` it fails there."""
 _NOTES = """\
 - `model-proxy` reaches the internet or the scripted model, never both.
 - With databases of your own, PostgreSQL and Valkey stand for `networkPolicy.database`.
-- The API server is known by `networkPolicy.apiServer` only. Narrow it: until then gateways and operator
-  reach whatever answers on port 443 or 6443.
+- The API server is known by `networkPolicy.apiServer` only. Narrow it: until then gateways and
+  operator reach whatever answers on port 443 or 6443.
 - Everybody reaches the gateways until `networkPolicy.gatewayFrom` says who does.
 - The nodes' kubelets reach every pod, for its probes."""
 

@@ -6,4 +6,5 @@ for pages in /usr/share/squid/errors/templates /usr/share/squid/errors/en; do
   [ -d "$pages" ] && cp "$pages"/* /run/squid/errors/
 done
 cp /etc/csp/ERR_CSP_NOT_ALLOWED /run/squid/errors/
+PATH=$PATH:/usr/sbin
 exec squid -N -f /etc/csp/squid.conf
