@@ -121,9 +121,9 @@ class Kube:
     @asynccontextmanager
     async def watch(self, plural: str, version: str = "") -> AsyncIterator[AsyncIterator[Object]]:
         """Events from this version on, or from now on; read while the block runs."""
-        version = version or (await self.call("GET", self._url(plural)))["metadata"][
-            "resourceVersion"
-        ]
+        version = (
+            version or (await self.call("GET", self._url(plural)))["metadata"]["resourceVersion"]
+        )
         url = f"{self._url(plural)}?watch=1&resourceVersion={version}"
         timeout = aiohttp.ClientTimeout(total=None)
         async with self._session.get(url, timeout=timeout, read_bufsize=2**22) as answer:
@@ -132,7 +132,13 @@ class Kube:
                 async for line in answer.content:
                     yield orjson.loads(line)
 
-            yield events()
+            connection = answer.connection
+            try:
+                yield events()
+            finally:
+                # A TLS goodbye would outlive the test's loop.
+                if connection is not None and connection.transport is not None:
+                    connection.transport.abort()
 
     async def until(
         self,

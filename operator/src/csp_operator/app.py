@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Coroutine
 from typing import Any
 
@@ -62,14 +63,22 @@ async def run(settings: OperatorSettings) -> None:
         async with serve(settings.metrics_host, settings.metrics_port, metrics, store) as port:
             log.info("operator_started", namespaces=settings.namespaces, metrics_port=port)
             await _wait_for_definitions(api, settings)
-            watch = kopf.operator(
+            known = asyncio.all_tasks()
+            tasks = await kopf.spawn_tasks(
                 registry=registry(intake),
                 settings=watching,
                 namespaces=settings.namespaces,
-                stop_flag=stop,
+                stop_flag=(stop_watching := asyncio.Event()),
             )
-            await _together(watch, stop, lease=leader.run(api), work=work.run())
+            # Instead of kopf's own: the parts that write end before the watches do.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            watch = asyncio.create_task(kopf.run_tasks(tasks, ignored=known), name="watch")
+            await _until_stopped(watch, stop, lease=leader.run(api), work=work.run())
             await leader.release(api)
+        # Last, because it takes every task that it does not know for one of its own that hangs.
+        stop_watching.set()
+        await watch
     finally:
         await connection.close()
 
@@ -89,19 +98,19 @@ async def _wait_for_definitions(api: KubeApi, settings: OperatorSettings) -> Non
         await asyncio.sleep(2.0)
 
 
-async def _together(
-    watch: Coroutine[Any, Any, None], stop: asyncio.Event, **parts: Coroutine[Any, Any, None]
+async def _until_stopped(
+    watch: asyncio.Task[None], stop: asyncio.Event, **parts: Coroutine[Any, Any, None]
 ) -> None:
-    """Runs all until the watch ends, which it does on a signal; the first failure ends all."""
-    watching = asyncio.create_task(watch, name="watch")
+    """Runs the parts until a signal comes or something ends, which only failures do."""
     others = [asyncio.create_task(part, name=name) for name, part in parts.items()]
+    told = asyncio.create_task(stop.wait(), name="stop-signal")
     try:
-        await asyncio.wait({watching, *others}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({watch, told, *others}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        stop.set()
-        for task in others:
+        for task in (told, *others):
             task.cancel()
-        ended = await asyncio.gather(watching, *others, return_exceptions=True)
+        ended = await asyncio.gather(told, *others, return_exceptions=True)
     for outcome in ended:
         if isinstance(outcome, Exception):
+            watch.cancel()
             raise outcome

@@ -8,7 +8,7 @@ from whole states.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import kopf
@@ -78,8 +78,3 @@ def registry(intake: Intake) -> kopf.OperatorRegistry:
         intake.pod(event["object"], gone=event["type"] == "DELETED")
 
     return made
-
-
-def kinds() -> Collection[str]:
-    """What is watched, for messages."""
-    return (names.SESSION_PLURAL, names.POOL_PLURAL, "pods")
