@@ -9,8 +9,9 @@ from prepare.steps import ROOT
 TARGET = ROOT / "docs" / "reference" / "network.md"
 _INTRODUCTION = """\
 What the chart's network policies allow; everything else is refused. `make lint` compares this table
-with the policies that the chart renders. A worker looks no names up: model proxy and egress proxy are
-in its hosts file, and the egress proxy passes on to the names of `egressProxy.allowedDomains` only.
+with the policies that the chart renders. A worker looks no names up: model proxy and egress proxy
+are in its hosts file, and the egress proxy lets it reach the names of `egressProxy.allowedDomains`
+only.
 
 Some network plugins ignore policies. `helm test` tries and says so; with
 `networkPolicy.requireEnforcement` it fails there."""

@@ -13,7 +13,12 @@ import sys
 from prepare import chart, environment, page
 from prepare.steps import CACHE, StepFailed, say
 
-_PARTS = {"environment": environment.prepare, "page": page.prepare, "chart": chart.prepare}
+_PARTS = {
+    "environment": environment.prepare,
+    "page": page.prepare,
+    "helm": chart.prepare_helm,
+    "chart": chart.prepare,
+}
 
 
 def main(words: list[str]) -> int:

@@ -26,7 +26,7 @@ def checkers() -> Path:
 
 def prepare() -> None:
     """Installs both."""
-    _prepare_helm()
+    prepare_helm()
     _prepare_checkers()
 
 
@@ -34,7 +34,8 @@ def _folder(name: str, pin: Path) -> Path:
     return CACHE / name / stamps.digest([pin])[:16]
 
 
-def _prepare_helm() -> None:
+def prepare_helm() -> None:
+    """Helm alone, for the tests."""
     target = helm().parent
     stamp, wanted = target / ".csp-stamp", stamps.digest([_HELM_PIN])
     if stamps.is_current(stamp, wanted):
