@@ -206,9 +206,16 @@ class ControlPlane:
             process.stop(deadline=30)
         self._processes.clear()
 
+    def kill(self) -> None:
+        """Ends every process at once, when nobody will want the data any more."""
+        for process in self._processes.values():
+            process.kill()
+        self._processes.clear()
+
     def _spawn(self, name: str, arguments: list[str | Path]) -> ServerProcess:
+        command = [*self.layout.enter, *arguments]
         process = ServerProcess(
-            arguments, log=self.directory / f"{name}.log", directory=self.directory
+            command, log=self.directory / f"{name}.log", directory=self.directory
         )
         self._processes[name] = process
         return process

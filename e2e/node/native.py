@@ -117,7 +117,7 @@ class NativeCluster:
             raise RuntimeError(f"no process of the pod {pod_uid} runs {program}")
 
     def close(self) -> None:
-        self.head.stop()
+        self.head.kill()
         self.box.close()
 
     def _node_ready(self) -> bool:
