@@ -24,8 +24,8 @@ def missing() -> str | None:
     if not packages:
         return None
     return (
-        f"NO {' AND NO '.join(packages).upper()}: the chart's tests with them did not run. They are "
-        f"Debian's packages {', '.join(packages)}; their services need not run."
+        f"NO {' AND NO '.join(packages).upper()}: the chart's tests with them did not run. They "
+        f"are Debian's packages {', '.join(packages)}; their services need not run."
     )
 
 
