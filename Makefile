@@ -13,7 +13,7 @@ export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-python test-page lint lint-tree lint-style lint-layers lint-types lint-page lint-chart \
-	fmt bench e2e-binaries generate check-generated build-page lock clean python
+	fmt bench e2e-binaries e2e e2e-long images generate check-generated build-page lock clean python
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,18 @@ bench: python ## Print each figure of speed and memory with its bound; a miss fa
 e2e-binaries: python ## Build the programs of a Kubernetes node from their Go modules, once
 	@$(PREPARE) environment
 	@$(BIN)/python -m e2e binaries $(ARGS)
+
+e2e: python ## Tests on a real Kubernetes node that this makes and removes (as root; ARGS go to pytest)
+	@$(PREPARE) environment page
+	@$(BIN)/python -m e2e test -m "not long" $(ARGS)
+
+e2e-long: python ## The same with the absences of ten minutes
+	@$(PREPARE) environment page
+	@$(BIN)/python -m e2e test $(ARGS)
+
+images: python ## Build the container images with buildah and print their sizes
+	@$(PREPARE) environment page
+	@$(BIN)/python -m e2e images
 
 generate: python ## Make again what has its source elsewhere: stubs, API client, reference pages
 	@$(PREPARE) environment

@@ -128,6 +128,21 @@ class Installation:
             self._addresses[service, port] = self._reach(service, port)
         return self._addresses[service, port]
 
+    def gateways(self) -> list[str]:
+        """Names of the gateways' pods that are ready."""
+        return [pod["metadata"]["name"] for pod in self.pods("gateway") if _is_ready(pod)]
+
+    def pods(self, component: str) -> list[dict[str, Any]]:
+        """The pods of a component that are not on their way out."""
+        found = self.get("pods", "-l", f"app.kubernetes.io/component={component}")
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def pod_address(self, pod: str, port: int) -> str:
+        """host:port by which this machine reaches a pod."""
+        if self.cluster.reaches_services:
+            return f"{self.get('pod', pod)['status']['podIP']}:{port}"
+        return self._forward(f"pod/{pod}", port)
+
     @property
     def url(self) -> str:
         return f"http://{self.address('csp-gateway', 8400)}"
@@ -179,11 +194,12 @@ class Installation:
         if self.cluster.reaches_services:
             found = self.get("service", service)
             return f"{found['spec']['clusterIP']}:{port}"
+        return self._forward(f"service/{service}", port)
+
+    def _forward(self, target: str, port: int) -> str:
         local = free_port()
         log = Path(tempfile.mkstemp(prefix="csp-forward-")[1])
-        process = self.follow(
-            "-n", NAMESPACE, "port-forward", f"service/{service}", f"{local}:{port}", log=log
-        )
+        process = self.follow("-n", NAMESPACE, "port-forward", target, f"{local}:{port}", log=log)
         self._forwards.callback(log.unlink)
         self._forwards.callback(process.stop)
         process.wait_listening(local)
@@ -200,3 +216,8 @@ class Installation:
             self.values["postgresql"]["persistence"]["storageClass"] = ""
             return
         self.kubectl("apply", "-f", "-", input=json.dumps(volume))
+
+
+def _is_ready(pod: Mapping[str, Any]) -> bool:
+    conditions = pod["status"].get("conditions", [])
+    return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
