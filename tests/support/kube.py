@@ -19,6 +19,7 @@ from support.apiserver import ApiServer
 from support.waiting import wait_until
 
 Object = dict[str, Any]
+Objects = list[Object]
 T = TypeVar("T")
 SESSIONS, POOLS = names.SESSION_PLURAL, names.POOL_PLURAL
 _GROUPS = {
@@ -92,11 +93,16 @@ class Kube:
                 return None
             raise
 
-    async def list(self, plural: str, labels: str = "") -> list[Object]:
+    async def list(self, plural: str, labels: str = "") -> Objects:
         query = f"?labelSelector={labels}" if labels else ""
         found = await self.call("GET", self._url(plural) + query)
-        items: list[Object] = found["items"]
+        items: Objects = found["items"]
         return items
+
+    async def listing(self, plural: str) -> tuple[Objects, str]:
+        """Everything, and the version from which a watch goes on."""
+        found = await self.call("GET", self._url(plural))
+        return found["items"], found["metadata"]["resourceVersion"]
 
     async def merge(self, plural: str, name: str, body: Object, sub: str = "") -> Object:
         url = self._url(plural, name, sub)
@@ -162,7 +168,7 @@ class Kube:
         assert found is not None
         return found
 
-    async def pods(self, **labels: str) -> list[Object]:
+    async def pods(self, **labels: str) -> Objects:
         """By state= and session= (the session's uid)."""
         keys = {"state": names.STATE, "session": names.SESSION_UID, "pool": names.POOL}
         wanted = ",".join(f"{keys[key]}={value}" for key, value in labels.items())
@@ -246,11 +252,11 @@ class StandInNode:
 
     async def _run(self) -> None:
         while True:
-            listed = await self._kube.call("GET", self._kube._url("pods"))
-            for pod in listed["items"]:
+            pods, version = await self._kube.listing("pods")
+            for pod in pods:
                 self._start(pod)
             try:
-                async with self._kube.watch("pods", listed["metadata"]["resourceVersion"]) as news:
+                async with self._kube.watch("pods", version) as news:
                     async for event in news:
                         if event["type"] == "ADDED":
                             self._start(event["object"])

@@ -28,6 +28,7 @@ MODULES = [
     "csp_controlplane.runtime.kubernetes.settings",
     "csp_controlplane.proxy.settings",
     "csp_worker.settings",
+    "csp_operator.settings",
     "csp_controlplane.scripted_model.settings",
 ]
 TARGET = ROOT / "docs" / "reference" / "settings.md"

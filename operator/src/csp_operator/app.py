@@ -31,6 +31,7 @@ from csp_operator.resync import Resync
 from csp_operator.settings import OperatorSettings
 from csp_operator.store import Store
 from csp_operator.surroundings import Blueprints
+from csp_operator.tasks import end, failure
 from csp_operator.work import Work
 
 log = structlog.get_logger(__name__)
@@ -107,10 +108,7 @@ async def _until_stopped(
     try:
         await asyncio.wait({watch, told, *others}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (told, *others):
-            task.cancel()
-        ended = await asyncio.gather(told, *others, return_exceptions=True)
-    for outcome in ended:
-        if isinstance(outcome, Exception):
-            watch.cancel()
-            raise outcome
+        await end({told, *others})
+    if (error := failure(others)) is not None:
+        watch.cancel()
+        raise error

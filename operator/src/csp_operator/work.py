@@ -16,6 +16,7 @@ from csp_operator.reconcile.pools import PoolReconciler
 from csp_operator.reconcile.sessions import SessionReconciler
 from csp_operator.resync import Resync
 from csp_operator.store import Name
+from csp_operator.tasks import end, failure
 
 log = structlog.get_logger(__name__)
 
@@ -51,23 +52,28 @@ class Work:
             try:
                 await asyncio.wait({acting, lost}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                lost.cancel()
-                acting.cancel()
-                ended = await asyncio.gather(acting, return_exceptions=True)
+                await end({acting, lost})
                 self._core.queue.clear()
                 self._failures.clear()
-            if isinstance(ended[0], Exception):
-                raise ended[0]
+            if (error := failure({acting})) is not None:
+                raise error
 
     async def _act(self) -> None:
         # Nothing is decided before the picture is complete.
         self._core.queue.clear()
         await self._list_until_done()
-        async with asyncio.TaskGroup() as tasks:
-            for number in range(self._core.settings.workers):
-                tasks.create_task(self._core.queue.work(self._handle), name=f"worker-{number}")
-            tasks.create_task(self._list_regularly(), name="resync")
-            tasks.create_task(self._core.notes.run(self._core.api), name="events")
+        queue, notes = self._core.queue, self._core.notes
+        parts = {
+            f"worker-{n}": queue.work(self._handle) for n in range(self._core.settings.workers)
+        }
+        parts |= {"resync": self._list_regularly(), "events": notes.run(self._core.api)}
+        tasks = {asyncio.create_task(part, name=name) for name, part in parts.items()}
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end(tasks)
+        if (error := failure(tasks)) is not None:
+            raise error
 
     async def _list_until_done(self) -> None:
         while True:
