@@ -33,6 +33,8 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
         self._outgoing: asyncio.Queue[pb.WorkerFrame | None] = asyncio.Queue()
         self.attached = asyncio.Event()
         self.refuse_bind: str | None = None
+        self.workspace: list[pb.WorkspaceChunk] = []
+        self.restored: list[pb.WorkspaceChunk] = []
         self._server = grpc.aio.server()
 
     async def start(self) -> None:
@@ -88,6 +90,18 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
     ) -> AsyncIterator[pb.FileChunk]:
         await context.abort(grpc.StatusCode.NOT_FOUND, "")
         yield pb.FileChunk()
+
+    async def SaveWorkspace(  # noqa: N802
+        self, request: pb.SaveWorkspaceRequest, context: Any
+    ) -> AsyncIterator[pb.WorkspaceChunk]:
+        for chunk in self.workspace:
+            yield chunk
+
+    async def RestoreWorkspace(  # noqa: N802
+        self, requests: AsyncIterator[pb.WorkspaceChunk], context: Any
+    ) -> pb.RestoreWorkspaceResponse:
+        self.restored = [chunk async for chunk in requests]
+        return pb.RestoreWorkspaceResponse(files=1)
 
     async def _read(self, requests: AsyncIterator[pb.GatewayFrame]) -> None:
         async for frame in requests:

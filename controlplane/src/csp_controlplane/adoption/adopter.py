@@ -18,7 +18,7 @@ from csp_controlplane.adoption.coalescer import Coalescer
 from csp_controlplane.adoption.endings import Endings
 from csp_controlplane.adoption.reporter import Reporter
 from csp_controlplane.attach import lifecycle
-from csp_controlplane.runtime.kubernetes.api import Absent, Resource
+from csp_controlplane.runtime.kubernetes.api import Resource
 from csp_controlplane.runtime.kubernetes.mirror import Change, Key
 from csp_controlplane.runtime.kubernetes.runtime import KubernetesRuntime
 from csp_controlplane.runtime.kubernetes.sight import Sight, condition, session_of_name, sight_of
@@ -26,11 +26,12 @@ from csp_controlplane.sessions.service import SessionService
 from csp_controlplane.store import origins, sessions
 from csp_controlplane.store.database import DATABASE_AWAY, Database
 from csp_controlplane.store.origins import Origin
-from csp_crds import names
 
 log = structlog.get_logger(__name__)
 
 WORKERS = 8
+REFUSED_AGAIN_S = 60.0
+"""An owner may be added, a namespace be mapped."""
 
 
 class Adopter:
@@ -63,7 +64,7 @@ class Adopter:
             stop()
 
     async def _resync(self) -> None:
-        """Looks at everything when the copy is complete, and again each minute."""
+        """Looks at everything when the copy is complete, and again from time to time."""
         first = True
         while True:
             with suppress(Exception):
@@ -101,9 +102,9 @@ class Adopter:
             if sight.from_api:
                 await self._drop_orphan(sight)
                 return None
-            origin = await self._accept(key, resource, sight)
+            origin = await self._accept(key, resource)
             if origin is None:
-                return None
+                return REFUSED_AGAIN_S
         self._known[sight.uid] = origin
         if not sight.from_api:
             self._runtime.adopt(origin.session, key)
@@ -115,17 +116,13 @@ class Adopter:
         found = await origins.sessions_of(self._db, [sight.uid], ids)
         return next(iter(sorted(found, key=lambda one: one.uid != sight.uid)), None)
 
-    async def _accept(self, key: Key, resource: Resource, sight: Sight) -> Origin | None:
+    async def _accept(self, key: Key, resource: Resource) -> Origin | None:
         """The new session, or None when the resource is refused, which its status then says."""
         made = await self._birth.of(key, resource)
         if isinstance(made, judging.Refusal):
             log.info("refused", namespace=key[0], name=key[1], reason=made.reason)
+            # The operator takes the pod away from a session that is not accepted.
             await self._reporter.refuse(key, made)
-            if sight.rest is None and not sight.finished:
-                # Its pod goes to somebody who may have one.
-                with suppress(Absent):
-                    changed = await self._runtime.api.annotate(*key, {names.PAUSED: "true"})
-                    self._runtime.mirror.put(changed)
             return None
         log.info("adopted", namespace=key[0], name=key[1], session_id=made.session)
         return made
@@ -149,8 +146,6 @@ class Adopter:
             return
         if not accepted and not sight.from_api:
             await self._birth.say_prompt(origin, resource)
-            if sight.rest == "idle" and row.state == "creating":
-                await self._runtime.create(row.id, row.tenant, row.spec, owner=row.owner)
         await self._settle(origin, sight, row.fold.suspended)
         self._followed[sight.uid] = state
         self._reporter.changed(origin.tenant, origin.session)

@@ -11,6 +11,7 @@ import structlog
 
 from csp_controlplane.adoption.adopter import Adopter
 from csp_controlplane.adoption.approvals import Approvals
+from csp_controlplane.adoption.idlers import Idlers
 from csp_controlplane.adoption.reporter import Reporter
 from csp_controlplane.runtime.kubernetes.runtime import KubernetesRuntime
 from csp_controlplane.sessions.service import SessionService
@@ -30,6 +31,7 @@ async def running_adoption(
 ) -> AsyncIterator[None]:
     """Both loops, until the context ends."""
     reporter.approvals = Approvals(db, service)
+    reporter.idlers = Idlers(db, service, runtime, lambda: datetime.now(UTC))
     adopter = Adopter(db, service, runtime, reporter)
     tasks = [
         asyncio.create_task(reporter.run(), name="reporter"),

@@ -43,9 +43,13 @@ class Coalescer(Generic[Key]):
 
     def mark_later(self, key: Key, seconds: float) -> None:
         """The same after a while, unless it is marked before."""
-        if key not in self._waiting and key not in self._timers:
-            loop = asyncio.get_running_loop()
-            self._timers[key] = loop.call_later(seconds, self.mark, key)
+        loop = asyncio.get_running_loop()
+        timer = self._timers.get(key)
+        if key in self._waiting or (timer and timer.when() <= loop.time() + seconds):
+            return
+        if timer is not None:
+            timer.cancel()
+        self._timers[key] = loop.call_later(seconds, self.mark, key)
 
     async def run(self) -> None:
         """Until cancelled."""

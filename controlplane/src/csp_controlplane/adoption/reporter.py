@@ -17,6 +17,7 @@ import structlog
 from csp_controlplane.adoption import status
 from csp_controlplane.adoption.approvals import Approvals
 from csp_controlplane.adoption.coalescer import Coalescer
+from csp_controlplane.adoption.idlers import Idlers
 from csp_controlplane.adoption.judging import Refusal
 from csp_controlplane.runtime.kubernetes.api import Absent, Conflicts, Resource
 from csp_controlplane.runtime.kubernetes.mirror import Key
@@ -55,6 +56,7 @@ class Reporter:
         self._written_at: dict[str, float] = {}
         self._last: dict[str, dict[str, Any]] = {}
         self.approvals: Approvals | None = None
+        self.idlers: Idlers | None = None
 
     def changed(self, tenant: str, session: str) -> None:
         """The session may have changed."""
@@ -80,6 +82,13 @@ class Reporter:
         await self._write(key, lambda resource: status.of_refusal(resource, refusal, self._now()))
 
     async def _report(self, which: Session) -> float | None:
+        """Seconds until the session has to be looked at again."""
+        waits = [await self._report_once(which)]
+        if self.idlers is not None:
+            waits.append(await self.idlers.look(*which))
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    async def _report_once(self, which: Session) -> float | None:
         tenant, session = which
         resource = self._runtime.resource_of(session)
         if resource is None:

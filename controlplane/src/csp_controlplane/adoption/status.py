@@ -60,7 +60,11 @@ def of_session(
         "lastActivity": facts.last_event_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "result": shortened(result) if result else None,
     }
-    kept = {name: value for name, value in fields.items() if value is not None}
+    # What somebody else wrote into a field of ours can only be taken back by writing it.
+    there = written(resource)
+    kept = {
+        name: value or "" for name, value in fields.items() if value is not None or name in there
+    }
     return {**kept, "conditions": _conditions(resource, verdicts, now)}
 
 

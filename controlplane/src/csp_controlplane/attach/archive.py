@@ -19,7 +19,7 @@ from csp_controlplane.attach import lifecycle
 from csp_controlplane.attach.core import Core
 from csp_controlplane.domain.ids import new_id
 from csp_controlplane.live.hub import Hub
-from csp_controlplane.store import workspaces
+from csp_controlplane.store import sessions, workspaces
 from csp_controlplane.store.database import DATABASE_AWAY
 from csp_controlplane.store.sessions import Binding, SessionRow
 from csp_controlplane.store.workspaces import Archive, NewArchive, Outcome
@@ -81,6 +81,19 @@ class Archiver:
 def keeps(core: Core) -> bool:
     """Whether working directories are kept here at all."""
     return not core.runtime.keeps_files and core.settings.workspace_bytes > 0
+
+
+async def save_before_rest(core: Core, hub: Hub) -> None:
+    """Stores what was changed since the last turn's end, if the worker still answers."""
+    if not keeps(core):
+        return
+    binding = await sessions.live_binding(core.db, hub.tenant, hub.session)
+    if binding is None:
+        return
+    try:
+        await save(core, hub, binding)
+    except EXPECTED as error:
+        log.warning("workspace_not_saved", session_id=hub.session, error=_words(error))
 
 
 async def save(core: Core, hub: Hub, binding: Binding) -> None:

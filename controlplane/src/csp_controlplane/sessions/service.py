@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import asyncpg
 
-from csp_controlplane.attach import lifecycle
+from csp_controlplane.attach import archive, lifecycle
 from csp_controlplane.attach.attacher import Attacher
 from csp_controlplane.attach.core import Core
 from csp_controlplane.attach.lifecycle import decide_and_append, release_worker
@@ -143,7 +143,12 @@ class SessionService:
         await self._decide(tenant, session_id, lambda fold: decisions.resume(fold, self._core.make))
 
     async def pause_if_idle(self, tenant: str, session_id: str) -> bool:
-        """Gives the worker back if nobody needs it."""
+        """Keeps the files and gives the worker back, if nobody needs it."""
+        row = await sessions.load(self._core.db, tenant, session_id)
+        if row is None or row.state != "active" or row.fold.queue:
+            return False
+        await archive.save_before_rest(self._core, await self._attacher.hub(row))
+        self._attacher.forget_if_unused(session_id)
         hub = self._attacher.known(session_id)
         return await lifecycle.pause_if_idle(self._core, tenant, session_id, hub)
 

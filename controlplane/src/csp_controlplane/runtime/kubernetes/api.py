@@ -181,20 +181,23 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except ApiError as error:
-        raise _meaning(error) from error
+        raise _meaning(error.status.code, error.status.reason, error.status.message) from error
+    except httpx2.HTTPStatusError as error:
+        # A path that is not served has no Status as its answer.
+        raise _meaning(error.response.status_code, None, str(error)) from error
     except (httpx2.HTTPError, httpx2.StreamError, ConfigError, OSError) as error:
         raise RuntimeUnavailable(
             f"the Kubernetes API server does not answer ({type(error).__name__}: {error})"
         ) from error
 
 
-def _meaning(error: ApiError) -> Exception:
-    code, text = error.status.code, error.status.message or "no reason given"
+def _meaning(code: int | None, reason: str | None, message: str | None) -> Exception:
+    text = message or "no reason given"
     match code:
         case 404:
             return Absent(text)
         case 409:
-            return Exists(text) if error.status.reason == "AlreadyExists" else Conflicts(text)
+            return Exists(text) if reason == "AlreadyExists" else Conflicts(text)
         case 410:
             return Expired(text)
         case 403 if "being terminated" in text:

@@ -2,7 +2,8 @@
 
 A session that was made through the API gets a resource here; one that somebody else wrote has one
 already and is made known by whoever adopted it. Resting and waking are an annotation. This module
-never touches a pod: it reads in the status where the pod is, and asks the worker for its health.
+never touches a pod: it reads in the status where it is. The operator calls a session Bound when
+its pod is Ready, and a pod is Ready when its worker's health service says so.
 """
 
 from __future__ import annotations
@@ -12,10 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, Self
 
-import grpc
-import grpc.aio
 import structlog
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from csp_controlplane.runtime.kubernetes.api import Absent, Exists, KubernetesApi, Rejected
 from csp_controlplane.runtime.kubernetes.mirror import Change, Key, Mirror
@@ -43,10 +41,10 @@ SYNC_S = 10.0
 LOOK_AGAIN_S = 3.0
 """A watch may be silent: whoever waits for a pod also asks."""
 REMOVAL_S = 10.0
-HEALTH_S = 1.0
-HEALTH_STEP_S = 0.2
+BLINK_S = 1.0
+"""What a watch that reconnects gets before whoever asks is told that it is away."""
 MAX_ENDS = 1000
-TRANSIENT = frozenset({"", "Pending", "Claiming", "Starting"})
+TRANSIENT = frozenset({"", "Claiming", "PodStarting", "Looking", "Paused", "Suspended"})
 """Reasons of an unbound session that say no more than that it takes a moment."""
 
 
@@ -67,8 +65,7 @@ class KubernetesRuntime:
         self._idle_timeout_s = idle_timeout_s
         self._adopted: dict[str, Key] = {}
         self._sessions: dict[Key, str] = {}
-        self._ready: set[str] = set()
-        self._watchers: set[asyncio.Queue[WorkerGone]] = set()
+        self.watchers: set[asyncio.Queue[WorkerGone]] = set()
 
     @classmethod
     def from_environment(cls, settings: KubernetesSettings, *, idle_timeout_s: float) -> Self:
@@ -142,21 +139,18 @@ class KubernetesRuntime:
                 changed.clear()
                 sight = self._expect(session_id)
                 left = end - loop.time()
-                if sight.worker is not None and await self._healthy(sight.worker, left):
+                if sight.worker is not None:
                     return sight.worker
                 if left <= 0:
                     raise _late(sight, session_id, deadline_s)
-                step = HEALTH_STEP_S if sight.worker is not None else LOOK_AGAIN_S
-                if not await _set_within(changed, min(left, step)) and sight.worker is None:
+                if not await _set_within(changed, min(left, LOOK_AGAIN_S)):
                     await self._look(sight)
 
     async def endpoint(self, session_id: str) -> WorkerRef | None:
-        """The session's pod, when it answers. Raises RuntimeUnavailable."""
-        await self.mirror.until_synced(0.0 if self.mirror.synced else HEALTH_S)
+        """The session's pod, when it is ready. Raises RuntimeUnavailable."""
+        await self.mirror.until_synced(BLINK_S)
         sight = self._sight(session_id)
-        if sight is None or sight.worker is None:
-            return None
-        return sight.worker if await self._healthy(sight.worker, HEALTH_S) else None
+        return sight.worker if sight is not None else None
 
     async def delete(self, session_id: str) -> None:
         """The session rests: its pod is given back. Raises RuntimeUnavailable."""
@@ -197,12 +191,12 @@ class KubernetesRuntime:
     async def watch(self) -> AsyncIterator[WorkerGone]:
         """Ends of pods, for ever."""
         ends: asyncio.Queue[WorkerGone] = asyncio.Queue(MAX_ENDS)
-        self._watchers.add(ends)
+        self.watchers.add(ends)
         try:
             while True:
                 yield await ends.get()
         finally:
-            self._watchers.discard(ends)
+            self.watchers.discard(ends)
 
     async def pool(self) -> dict[str, Any]:
         """The pool's spares, for readiness and metrics. Raises RuntimeUnavailable."""
@@ -283,22 +277,6 @@ class KubernetesRuntime:
                     return
                 await changed.wait()
 
-    async def _healthy(self, worker: WorkerRef, seconds: float) -> bool:
-        """A spare was ready when it was claimed; a pod that was made for the session is asked."""
-        if worker.warm or worker.worker_id in self._ready:
-            return True
-        async with grpc.aio.insecure_channel(worker.endpoint) as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
-            request = health_pb2.HealthCheckRequest(service=names.WORKER_HEALTH_SERVICE)
-            try:
-                answer = await stub.Check(request, timeout=max(0.05, min(seconds, HEALTH_S)))
-            except grpc.aio.AioRpcError:
-                return False
-        if answer.status != health_pb2.HealthCheckResponse.SERVING:
-            return False
-        self._ready.add(worker.worker_id)
-        return True
-
     def _on_change(self, change: Change) -> None:
         before = sight_of(change.before) if change.before else None
         after = sight_of(change.after) if change.after else None
@@ -311,14 +289,13 @@ class KubernetesRuntime:
             and after.worker.worker_id == gone.worker_id
         ):
             return
-        self._ready.discard(gone.worker_id)
         session = self._sessions.get(change.key)
         if session is None and before.from_api:
             session = session_of_name(before.name)
         asked = after is None or after.rest or after.deleting or after.pod == gone.worker_id
         told = (after.waiting if after is not None else None) or "The session's pod has ended."
         end = WorkerGone(gone.worker_id, session, "deleted" if asked else "lost", told)
-        for ends in self._watchers:
+        for ends in self.watchers:
             with suppress(asyncio.QueueFull):
                 ends.put_nowait(end)
 

@@ -32,7 +32,7 @@ class KubernetesSettings(BaseSettings):
         "default", min_length=1, description="AgentPool of the sessions that are made by the API."
     )
     resync_seconds: float = Field(
-        60.0, gt=0, description="How often everything is compared anew, whatever was announced."
+        300.0, gt=0, description="How often everything is compared anew, whatever was announced."
     )
     watch_seconds: int = Field(
         50, ge=1, le=3600, description="How long one watch lasts; a silent one is noticed then."
