@@ -1,8 +1,8 @@
 """The programs of a cluster, built from pinned Go modules and kept by what they were built from.
 
 Kubernetes publishes its commands as one Go module, so that a node needs no download other than
-from the module proxy and go.sum says exactly what is in it. kubectl, Helm and CoreDNS come the
-same way, which keeps one rule for all. etcd is Debian's package: it is no part of what is tested.
+from the module proxy and go.sum says exactly what is in it. CoreDNS comes the same way. etcd is
+Debian's package and Helm the Python index's: neither is part of what is tested.
 
 A group's programs lie in `.cache/cluster/<group>-<hash of its go.mod, go.sum and sources>`; the
 same hash is never built twice, and Go's own cache makes a second checkout quick.
@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from e2e.node import helm
 from e2e.node.report import say
 
 HERE = Path(__file__).resolve().parent
@@ -83,13 +84,15 @@ KUBERNETES = Group(
         )
     },
 )
-HELM = Group("helm", "helm.sh/helm/v4", {"helm": "helm.sh/helm/v4/cmd/helm"})
 COREDNS = Group("coredns", "github.com/coredns/coredns", {"coredns": "."})
-GROUPS = (KUBERNETES, HELM, COREDNS)
+GROUPS = (KUBERNETES, COREDNS)
 
 
 def find(name: str) -> Path | None:
     """A built program, or one of Debian's packages on the PATH."""
+    if name == "helm":
+        path = helm.directory(CACHE) / name
+        return path if path.exists() else None
     for group in GROUPS:
         if name in group.programs:
             path = group.directory / name
@@ -111,13 +114,27 @@ def require(*names: str) -> dict[str, Path]:
 
 
 def build(groups: Iterable[Group] = GROUPS, programs: Iterable[str] | None = None) -> None:
-    """Builds what is not there, one program after the other, most wanted first."""
+    """Gets what is not there, one program after the other, most wanted first."""
+    if (programs is None or "helm" in programs) and find("helm") is None:
+        _fetch_helm()
     for group in groups:
         wanted = [name for name in group.programs if programs is None or name in programs]
         missing = [name for name in wanted if not (group.directory / name).exists()]
         if missing:
             _check_go()
             _build(group, missing)
+
+
+def _fetch_helm() -> None:
+    say("fetching helm")
+    directory = helm.directory(CACHE)
+    directory.mkdir(parents=True, exist_ok=True)
+    unfinished = directory / f"unfinished-{os.getpid()}"
+    try:
+        helm.fetch(unfinished)
+    except RuntimeError as reason:
+        raise MissingBinaries(str(reason)) from None
+    unfinished.rename(directory / "helm")
 
 
 def _build(group: Group, names: list[str]) -> None:
@@ -170,8 +187,6 @@ def _ldflags(group: Group) -> str:
         }
         for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
             flags += [f"-X {package}.{name}={value}" for name, value in values.items()]
-    if group is HELM:
-        flags.append(f"-X helm.sh/helm/v4/internal/version.version={group.version}")
     return " ".join(flags)
 
 

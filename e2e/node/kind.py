@@ -27,8 +27,7 @@ class KindCluster:
         if shutil.which("kind") is None or shutil.which("docker") is None:
             raise binaries.MissingBinaries("CSP_E2E_PROVIDER=kind needs kind and docker.")
         say("UNVERIFIED: the provider kind is not part of csp's own tests")
-        binaries.build([binaries.HELM])
-        binaries.build([binaries.KUBERNETES], ["kubectl"])
+        binaries.build(programs=["kubectl", "helm"])
         self.directory = Path(tempfile.mkdtemp(prefix="csp-kind-"))
         self._name = f"csp-e2e-{os.getpid()}"
 

@@ -67,8 +67,8 @@ def test_only_the_proxies_are_within_reach(installation: Installation) -> None:
     open_ = reached(installation, spare, forbidden)
     if open_ and not policies_are_enforced(installation):
         pytest.skip(
-            f"THE NETWORK PLUGIN IGNORES POLICIES: reached {sorted(open_)}. What the policies allow "
-            "is checked by tests/chart."
+            f"THE NETWORK PLUGIN IGNORES POLICIES: reached {sorted(open_)}. What "
+            "the policies allow is checked by tests/chart."
         )
     assert open_ == set()
 
