@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from csp_controlplane.store.database import Database
-from support import apiserver
+from support import apiserver, debian
 from support.apiserver import ApiServer
 from support.browser import MISSING, find_browser
 from support.postgres import PostgresServer
@@ -34,9 +34,9 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if find_browser() is None:
         terminalreporter.write_line(f"\n{MISSING}\n", red=True, bold=True)
-    no_api_server = apiserver.missing()
-    if no_api_server is not None:
-        terminalreporter.write_line(f"\n{no_api_server}\n", red=True, bold=True)
+    for reason in (apiserver.missing(), debian.missing()):
+        if reason is not None:
+            terminalreporter.write_line(f"\n{reason}\n", red=True, bold=True)
 
 
 @pytest.fixture(scope="session")

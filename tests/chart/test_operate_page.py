@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
+from e2e.node.binaries import require
 from prepare import chart as programs
-from support.apiserver import ApiServer, missing
+from support.apiserver import ApiServer
 from support.pages import Block, Shell, blocks
 
 HERE = frozenset({"render", "production"})
@@ -39,24 +39,16 @@ def test_the_shell_understands_each_block(tmp_path: Path, block: Block) -> None:
     quiet.run(block)
 
 
-def test_what_needs_no_node_runs(tmp_path: Path) -> None:
-    reason = missing()
-    if reason is not None:
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    from e2e.node.binaries import require
-
-    with ApiServer() as api:
-        api.kubectl("create", "namespace", "csp")
-        shell = Shell(
-            tmp_path,
-            kubectl=require("kubectl")["kubectl"],
-            helm=programs.helm(),
-            environment=api.environment(),
-        )
-        said = [shell.run(block) for block in blocks() if block.group in HERE]
-        assert any("kind: Ingress" in text for text in said)
-        assert any("kind: PrometheusRule" in text for text in said)
-        made = api.kubectl("-n", "csp", "get", "secrets", "-o", "name")
-        assert "secret/csp-database-addresses" in made
+def test_what_needs_no_node_runs(tmp_path: Path, api_server: ApiServer) -> None:
+    api_server.kubectl("create", "namespace", "csp")
+    shell = Shell(
+        tmp_path,
+        kubectl=require("kubectl")["kubectl"],
+        helm=programs.helm(),
+        environment=api_server.environment(),
+    )
+    said = [shell.run(block) for block in blocks() if block.group in HERE]
+    assert any("kind: Ingress" in text for text in said)
+    assert any("kind: PrometheusRule" in text for text in said)
+    made = api_server.kubectl("-n", "csp", "get", "secrets", "-o", "name")
+    assert "secret/csp-database-addresses" in made

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +17,11 @@ from chart.rendering import CHART
 from csp_controlplane.attach.tokens import WorkerTokens
 from prepare import chart as programs
 from prepare.steps import ROOT
-from support.apiserver import ApiServer, missing
+from support.apiserver import ApiServer
 
 # Pods of the namespace are admitted by the strictest standard, and Helm shows the warnings about
 # what would make such pods.
 _LEVEL = "pod-security.kubernetes.io"
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[ApiServer]:
-    reason = missing()
-    if reason is not None:
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with ApiServer() as server:
-        yield server
 
 
 class Release:
@@ -80,8 +68,8 @@ def _sets(values: tuple[str, ...]) -> list[str]:
 
 
 @pytest.fixture
-def release(api: ApiServer) -> Release:
-    return Release(api)
+def release(api_server: ApiServer) -> Release:
+    return Release(api_server)
 
 
 def accepts(key: dict[str, str], keys: list[dict[str, str]]) -> bool:
@@ -210,10 +198,9 @@ def apply_crds(api: ApiServer, account: Path, folder: Path) -> subprocess.Comple
     )
 
 
-def test_an_upgrade_brings_the_definitions_up_to_date(
-    api: ApiServer, release: Release, tmp_path: Path
-) -> None:
+def test_an_upgrade_brings_the_definitions_up_to_date(release: Release, tmp_path: Path) -> None:
     release.install()
+    api = release.api
     name = "agentpools.sessionplane.io"
     api.kubectl(
         "patch", "crd", name, "--type=json",
@@ -228,9 +215,10 @@ def test_an_upgrade_brings_the_definitions_up_to_date(
 
 
 def test_the_hook_may_change_these_definitions_and_nothing_else(
-    api: ApiServer, release: Release, tmp_path: Path
+    release: Release, tmp_path: Path
 ) -> None:
     release.install()
+    api = release.api
     mount = account(api, release.namespace, tmp_path)
     folder = tmp_path / "others"
     folder.mkdir()
