@@ -100,7 +100,8 @@ def decide_pool(facts: PoolFacts) -> PoolPlan:
     held_back = _held_back(facts)
     create = 0
     if surplus < 0:
-        create, wait = _creation(facts, now, -surplus, held_back)
+        starting = sum(1 for pod in now.starting if pod.uid not in gone)
+        create, wait = _creation(facts, starting, -surplus, held_back)
         again += [wait] if wait else []
     again += [rest for pod in now.unready if (rest := _patience(facts, pod)) > 0]
     return PoolPlan(
@@ -151,12 +152,12 @@ def _held_back(facts: PoolFacts) -> float:
 
 
 def _creation(
-    facts: PoolFacts, now: Census, missing: int, held_back: float
+    facts: PoolFacts, starting: int, missing: int, held_back: float
 ) -> tuple[int, float | None]:
     """How many pods to make, and when to look again if the rest must wait for time to pass."""
     if held_back > 0:
         return 0, held_back
-    room = facts.spec.refill.max_concurrent - len(now.starting) - facts.pending
+    room = facts.spec.refill.max_concurrent - starting - facts.pending
     number = max(0, min(missing, room))
     if facts.allowance is not None and number > facts.allowance:
         return facts.allowance, 1.0
