@@ -3,6 +3,35 @@
 
 alter table sessions add column budget_microusd bigint check (budget_microusd >= 0);
 
+-- Who a handle belongs to and the reservation in one round trip: it is on the way to the first token.
+-- A request begins while something of the session's budget is left, reservations counted, so that the
+-- budget is overdrawn by one request at most. Its commit does not wait for the disk: the settlement
+-- writes the whole row again. No row: the handle is unknown or its epoch has ended.
+create function reserve_request(p_handle_hash bytea, p_id text, p_model text, p_maximum bigint)
+  returns table (r_tenant text, r_session text, r_user text, r_epoch bigint, r_left bigint, r_refused boolean)
+  language plpgsql as $$
+declare v_budget bigint; v_spent bigint;
+begin
+  select h.tenant, h.session_id, h.epoch into r_tenant, r_session, r_epoch from find_handle(p_handle_hash) h;
+  if not found then return; end if;
+  perform set_config('csp.tenant', r_tenant, true), set_config('synchronous_commit', 'off', true);
+  select s.owner, s.budget_microusd into r_user, v_budget from sessions s where s.id = r_session;
+  r_refused := false;
+  if v_budget is not null then
+    perform pg_advisory_xact_lock(hashtext('csp.budget.' || r_session));
+    select coalesce(sum(coalesce(m.cost_microusd, m.reserved_microusd)), 0) into v_spent
+      from model_requests m where m.session_id = r_session;
+    r_left := v_budget - v_spent;
+    r_refused := r_left <= 0;
+    r_left := greatest(r_left - p_maximum, 0);
+  end if;
+  if not r_refused then
+    insert into model_requests (id, tenant, session_id, user_id, epoch, model, reserved_microusd)
+      values (p_id, r_tenant, r_session, r_user, r_epoch, p_model, p_maximum);
+  end if;
+  return next;
+end $$;
+
 -- ---- working directories ------------------------------------------------------------------------
 
 -- The newest archive of a session's working directory. too_large: there is none, because the
