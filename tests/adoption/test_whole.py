@@ -42,6 +42,7 @@ class Whole:
     plane: Plane
 
     async def apply(self, name: str, **spec: Any) -> Object:
+        await self.cluster.until_warm()
         body = session(name, ADDRESS, **{"agent": FREE, **spec})
         return await self.cluster.kube.create(SESSIONS, body)
 

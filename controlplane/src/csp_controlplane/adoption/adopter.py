@@ -22,9 +22,10 @@ from csp_controlplane.runtime.kubernetes.api import Resource
 from csp_controlplane.runtime.kubernetes.mirror import Change, Key
 from csp_controlplane.runtime.kubernetes.runtime import KubernetesRuntime
 from csp_controlplane.runtime.kubernetes.sight import Sight, condition, session_of_name, sight_of
+from csp_controlplane.runtime.protocol import RuntimeUnavailable
 from csp_controlplane.sessions.service import SessionService
 from csp_controlplane.store import origins, sessions
-from csp_controlplane.store.database import DATABASE_AWAY, Database
+from csp_controlplane.store.database import Database
 from csp_controlplane.store.origins import Origin
 
 log = structlog.get_logger(__name__)
@@ -66,17 +67,20 @@ class Adopter:
     async def _resync(self) -> None:
         """Looks at everything when the copy is complete, and again from time to time."""
         first = True
+        period = self._runtime.settings.resync_seconds
         while True:
-            with suppress(Exception):
-                await self._runtime.mirror.until_synced(self._runtime.settings.resync_seconds)
+            with suppress(RuntimeUnavailable):
+                await self._runtime.mirror.until_synced(period)
             self._followed.clear()
             for key, _ in self._runtime.mirror.all():
                 self._work.mark(key)
             if first and self._runtime.mirror.synced:
-                with suppress(*DATABASE_AWAY):
+                try:
                     await self._endings.vanished_while_away()
                     first = False
-            await asyncio.sleep(self._runtime.settings.resync_seconds)
+                except Exception:  # whatever it is, the next round tries again
+                    log.exception("missing_resources_not_looked_for")
+            await asyncio.sleep(period if self._runtime.mirror.synced else min(period, 1.0))
 
     def _on_change(self, change: Change) -> None:
         if change.after is None:

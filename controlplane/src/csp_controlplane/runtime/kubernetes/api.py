@@ -6,8 +6,8 @@ dicts, since csp_crds has their models. Only this module knows the library.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from typing import Any, Self
 
 import httpx2
@@ -84,14 +84,15 @@ class KubernetesApi:
 
     async def watch(
         self, namespace: str, version: str, seconds: int
-    ) -> AsyncIterator[tuple[str, Resource]]:
+    ) -> AsyncGenerator[tuple[str, Resource], None]:
         """(ADDED, MODIFIED or DELETED, resource). Raises Expired."""
         with _translated():
-            changes: Any = self._client.watch(
+            found: Any = self._client.watch(
                 _SESSION, namespace=namespace, resource_version=version, server_timeout=seconds
             )
-            async for kind, item in changes:
-                yield kind, _plain(item)
+            async with aclosing(found) as changes:
+                async for kind, item in changes:
+                    yield kind, _plain(item)
 
     async def get(self, namespace: str, name: str) -> Resource:
         """Raises Absent."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,9 +172,9 @@ class Mirror:
 
     async def _follow(self, namespace: str, version: str) -> str:
         """One watch; returns the version to go on from. A silent one is ended from this side."""
-        changes = self._api.watch(namespace, version, self._watch_s)
+        found = self._api.watch(namespace, version, self._watch_s)
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._watch_s + GRACE_S):
+            async with asyncio.timeout(self._watch_s + GRACE_S), aclosing(found) as changes:
                 async for kind, resource in changes:
                     version = str(resource["metadata"]["resourceVersion"])
                     if kind == "DELETED":
