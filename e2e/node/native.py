@@ -21,6 +21,7 @@ from e2e.node.controlplane import ControlPlane, Layout
 from e2e.node.kubelet import NAME, Kubelet, start_names, start_proxy
 from e2e.node.report import say
 from e2e.node.runtime import ContainerRuntime
+from support.processes import ServerProcess
 from support.waiting import wait_until_sync
 
 DEBIAN = (
@@ -46,6 +47,7 @@ class NativeCluster:
         packages.install(DEBIAN)
         binaries.build()
         remove_leftovers()
+        self._names: ServerProcess | None = None
         self.box = Box()
         addresses = self.box.addresses
         try:
@@ -76,7 +78,7 @@ class NativeCluster:
         self.head.start_scheduler()
         self.runtime.load(pause.archive(binaries.CACHE))
         self.kubelet.start()
-        self._proxy = start_proxy(self.box, self.head)
+        start_proxy(self.box, self.head)
         self._names = start_names(self.box, self.head)
         wait_until_sync(self._node_ready, 120, "the node being Ready")
         say(f"the node is Ready after {time.monotonic() - began:.0f} s")
@@ -117,6 +119,8 @@ class NativeCluster:
             raise RuntimeError(f"no process of the pod {pod_uid} runs {program}")
 
     def close(self) -> None:
+        if self._names is not None:
+            self._names.kill()
         self.head.kill()
         self.box.close()
 

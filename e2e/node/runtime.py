@@ -68,8 +68,8 @@ class ContainerRuntime:
 
     def load(self, archive: Path) -> None:
         """Makes the images of a docker archive available to pods."""
-        # In the node's own names for them: what the chart says is what is there.
-        self._ctr("images", "import", "--no-unpack", str(archive), timeout=600)
+        # Unpacked here and now, so that no pod's start has to wait for it.
+        self._ctr("images", "import", str(archive), timeout=600)
 
     def images(self) -> list[str]:
         return self._ctr("images", "list", "-q").splitlines()
