@@ -12,11 +12,11 @@ SHELL_FILES = $(shell git grep -lE '^\#!.*\b(ba)?sh$$' -- . ':!*.py')
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-python test-page lint lint-tree lint-style lint-layers lint-types lint-page \
-	fmt bench generate check-generated build-page lock clean python
+.PHONY: help run test test-python test-page lint lint-tree lint-style lint-layers lint-types lint-page lint-chart \
+	fmt bench e2e-binaries e2e e2e-long images generate check-generated build-page lock clean python
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: python ## Start everything and print a sign-in link (ARGS="--port 9000" goes to `csp up`)
 	@$(PREPARE) environment page
@@ -33,9 +33,9 @@ test-python: python
 test-page: python
 	@$(NPM) test
 
-lint: python ## ruff, mypy, import-linter, shellcheck, the page's linters, and what may not be in the tree
+lint: python ## ruff, mypy, import-linter, shellcheck, the page's and the chart's linters, what may not be in the tree
 	@$(PREPARE) environment
-	@$(MAKE) --no-print-directory -k lint-tree lint-style lint-layers lint-types lint-page
+	@$(MAKE) --no-print-directory -k lint-tree lint-style lint-layers lint-types lint-page lint-chart
 
 lint-tree:
 	@$(BIN)/python tools/check_tree.py
@@ -51,6 +51,10 @@ lint-layers:
 lint-types:
 	@$(BIN)/mypy
 
+lint-chart:
+	@$(PREPARE) environment chart
+	@PYTHONPATH=tools $(BIN)/python -m chart
+
 lint-page:
 	@$(NPM) run lint
 	@$(NPM) run typecheck
@@ -64,6 +68,22 @@ fmt: python ## Format the Python and page sources
 bench: python ## Print each figure of speed and memory with its bound; a miss fails
 	@$(PREPARE) environment page
 	@$(BIN)/python -m bench $(ARGS)
+
+e2e-binaries: python ## Build the programs of a Kubernetes node from their Go modules, once
+	@$(PREPARE) environment
+	@$(BIN)/python -m e2e binaries $(ARGS)
+
+e2e: python ## Tests on a real Kubernetes node that this makes and removes (as root; ARGS go to pytest)
+	@$(PREPARE) environment page
+	@$(BIN)/python -m e2e test -m "not long" $(ARGS)
+
+e2e-long: python ## The same with the absences of ten minutes
+	@$(PREPARE) environment page
+	@$(BIN)/python -m e2e test $(ARGS)
+
+images: python ## Build the container images with buildah and print their sizes
+	@$(PREPARE) environment page
+	@$(BIN)/python -m e2e images
 
 generate: python ## Make again what has its source elsewhere: stubs, API client, reference pages
 	@$(PREPARE) environment

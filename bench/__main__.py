@@ -17,19 +17,23 @@ from bench.meter import load_average
 from bench.suites import SUITES, Suite, run
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    known: Sequence[Suite] = SUITES,
+    program: str = "python -m bench",
+) -> int:
     """0 when every bound holds, 1 when one is missed, 2 for a name that there is not."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program, description=__doc__)
     parser.add_argument(
         "--only", action="append", metavar="NAME", help="this figure or suite; may repeat"
     )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     options = parser.parse_args(arguments)
-    suites = _chosen(options.only)
+    suites = _chosen(options.only, known)
     if not suites:
-        known = "\n  ".join(f"{suite.name}: {', '.join(suite.figures)}" for suite in SUITES)
-        print(f"There is no such figure. There are, by suite:\n  {known}", file=sys.stderr)
+        names = "\n  ".join(f"{suite.name}: {', '.join(suite.figures)}" for suite in known)
+        print(f"There is no such figure. There are, by suite:\n  {names}", file=sys.stderr)
         return 2
     before = load_average()
     figures = asyncio.run(run(suites, options.quick, _show))
@@ -46,10 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if missed else 0
 
 
-def _chosen(names: list[str] | None) -> list[Suite]:
+def _chosen(names: list[str] | None, known: Sequence[Suite]) -> list[Suite]:
     if not names:
-        return list(SUITES)
-    return [suite for suite in SUITES if set(names) & {suite.name, *suite.figures}]
+        return list(known)
+    return [suite for suite in known if set(names) & {suite.name, *suite.figures}]
 
 
 def _show(figure: Figure) -> None:

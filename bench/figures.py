@@ -16,23 +16,27 @@ Verdict = Literal["PASS", "MISS", "REPORT"]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`bound` is the largest value that passes; None: the number is only reported."""
+    """`bound` is the largest value that passes, or the smallest where more is better; None: the
+    number is only reported."""
 
     name: str
     value: float
     bound: float | None = None
     detail: Mapping[str, float | str] = field(default_factory=dict)
+    more_is_better: bool = False
 
     @property
     def verdict(self) -> Verdict:
         if self.bound is None:
             return "REPORT"
         # Not `value > bound`: a figure that is not a number must never pass.
-        return "PASS" if self.value <= self.bound else "MISS"
+        passes = self.value >= self.bound if self.more_is_better else self.value <= self.bound
+        return "PASS" if passes else "MISS"
 
     def line(self) -> str:
         """`name value bound PASS|MISS`; `name value - REPORT` without a bound."""
-        bound = "-" if self.bound is None else f"<={self.bound:g}"
+        sign = ">=" if self.more_is_better else "<="
+        bound = "-" if self.bound is None else f"{sign}{self.bound:g}"
         return f"{self.name} {number(self.value)} {bound} {self.verdict}"
 
     def reason(self) -> str:

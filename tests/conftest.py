@@ -15,11 +15,15 @@ from pathlib import Path
 import pytest
 
 from csp_controlplane.store.database import Database
+from support import apiserver, debian
+from support.apiserver import ApiServer
 from support.browser import MISSING, find_browser
 from support.postgres import PostgresServer
 from support.processes import ServerProcess, free_port
 from support.stack import Stack
 from support.valkey import ValkeyServer
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -30,6 +34,9 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if find_browser() is None:
         terminalreporter.write_line(f"\n{MISSING}\n", red=True, bold=True)
+    for reason in (apiserver.missing(), debian.missing()):
+        if reason is not None:
+            terminalreporter.write_line(f"\n{reason}\n", red=True, bold=True)
 
 
 @pytest.fixture(scope="session")
@@ -114,6 +121,31 @@ def browser_path() -> str:
             pytest.fail(MISSING)
         pytest.skip(MISSING)
     return path
+
+
+@pytest.fixture(scope="session")
+def kubernetes_programs() -> None:
+    """etcd and kube-apiserver are there. Without them the test is skipped, and in CI it fails."""
+    reason = apiserver.missing()
+    if reason is not None:
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def api_server(kubernetes_programs: None) -> Iterator[ApiServer]:
+    """A running API server with our resource definitions. Shared: a test that stops it makes its
+    own `ApiServer` instead (and asks for `kubernetes_programs`)."""
+    with ApiServer() as server:
+        server.apply_crds(ROOT / "crds")
+        yield server
+
+
+@pytest.fixture
+def kube_namespace(api_server: ApiServer) -> str:
+    """A fresh namespace."""
+    return api_server.create_namespace()
 
 
 @pytest.fixture(scope="module")

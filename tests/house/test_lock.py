@@ -11,14 +11,22 @@ from generate import lock
 from prepare.environment import LOCK, UV_PIN
 from prepare.steps import ROOT
 
-PINS = [LOCK, UV_PIN, ROOT / "tools" / "node.txt"]
+PINS = [
+    LOCK,
+    UV_PIN,
+    ROOT / "tools" / "node.txt",
+    ROOT / "tools" / "hatchling.txt",
+    ROOT / "tools" / "helm.txt",
+    ROOT / "tools" / "chart-lint.txt",
+    *(ROOT / name / "requirements.lock" for name in ("worker", "controlplane", "operator")),
+]
 
 
 def test_the_lock_was_made_for_the_present_requirements() -> None:
     assert lock.is_current(), "pyproject.toml changed: run `make lock`"
 
 
-@pytest.mark.parametrize("pin", PINS, ids=lambda pin: pin.name)
+@pytest.mark.parametrize("pin", PINS, ids=lambda pin: str(pin.relative_to(ROOT)))
 def test_every_package_is_pinned_with_hashes_and_no_address(pin: Path) -> None:
     text = pin.read_text()
     assert "://" not in text

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
+
 import pytest
 
 from csp_controlplane.domain.ids import new_id
 from csp_controlplane.proxy.accounts import Accounts, hash_handle
-from csp_controlplane.proxy.ledger import Ledger
+from csp_controlplane.proxy.ledger import Ledger, Reservation, Settlement
 from csp_controlplane.proxy.refusals import Refusal
 from csp_controlplane.proxy.settings import ProxySettings
+from csp_controlplane.proxy.usage import Usage
 from csp_controlplane.store.database import Database
-from support.models import MODEL, bind_session
+from support.models import MODEL, TENANT, bind_session
 
 
 class Clock:
@@ -61,3 +65,29 @@ async def test_handle_that_was_never_confirmed_is_not_served_from_memory(
     await own.close()
     with pytest.raises(Refusal, match="database has been away"):
         await accounts.reserve(hash_handle(session.handle), MODEL, 100)
+
+
+async def test_a_budget_is_overdrawn_by_one_request_at_most(
+    database_url: str, db: Database
+) -> None:
+    session = await bind_session(db)
+    async with db.tenant(TENANT) as connection:
+        await connection.execute(
+            "update sessions set budget_microusd = 150 where id = $1", session.id
+        )
+    handle = hash_handle(session.handle)
+    ledger = Ledger(db)
+    accounts = Accounts(ledger, ProxySettings(), Clock(), new_id)
+    together = await asyncio.gather(
+        *(accounts.reserve(handle, MODEL, 100) for _ in range(5)), return_exceptions=True
+    )
+    refused = [one for one in together if isinstance(one, Refusal)]
+    assert len(refused) == 3
+    assert {one.status for one in refused} == {402}
+    admitted = [one for one in together if isinstance(one, Reservation)]
+    settled = [
+        Settlement(one, 200, 10, Usage(input_tokens=1, output_tokens=1), datetime.now(UTC))
+        for one in admitted
+    ]
+    await ledger.settle(TENANT, session.id, settled)
+    await accounts.reserve(handle, MODEL, 100)

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from csp_controlplane.runtime.protocol import NoCapacity, RuntimeUnavailable, WorkerGone
+from conftest import ROOT
+from csp_controlplane.runtime.protocol import (
+    NoCapacity,
+    RuntimeUnavailable,
+    WorkerGone,
+    WorkerRef,
+)
 from csp_crds.agent import AgentSpec, Limits
+from support.apiserver import ApiServer
+from support.definition import AGENT, SPARE, fields_that_do_not_arrive
 from support.runtimes import RUNTIMES, RuntimeHarness, runtime_harness
+from support.worker_client import Gateway, ModelRequests, WorkerProcess
 
 pytestmark = pytest.mark.timeout(240)  # whole installations, maybe on a busy machine
 
@@ -22,14 +31,25 @@ if TYPE_CHECKING:
 
 SPEC = AgentSpec()
 OTHER = AgentSpec(limits=Limits(max_turns=5), tools=("Read",))
-READY_S = 60
+READY_S = 120
+
+
+@pytest.fixture(scope="module")
+def own_api_server(kubernetes_programs: None) -> Iterator[ApiServer]:
+    """These tests stop it."""
+    with ApiServer() as server:
+        server.apply_crds(ROOT / "crds")
+        yield server
 
 
 @pytest.fixture(params=RUNTIMES)
 async def harness(
     request: pytest.FixtureRequest, tmp_path: Path, scripted_model: ScriptedModel
 ) -> AsyncIterator[RuntimeHarness]:
-    async with runtime_harness(request.param, tmp_path, scripted_model.base_url) as harness:
+    local = request.param == "local"
+    server = None if local else request.getfixturevalue("own_api_server")
+    url = scripted_model.base_url
+    async with runtime_harness(request.param, tmp_path, url, server) as harness:
         yield harness
 
 
@@ -85,9 +105,7 @@ async def test_a_session_that_nobody_asked_for_has_no_worker(harness: RuntimeHar
 async def test_a_warm_spare_is_handed_out_at_once_and_says_so(harness: RuntimeHarness) -> None:
     await harness.until_warm()
     await harness.runtime.create("sesn_1", "local", SPEC)
-    ref = await harness.runtime.endpoint("sesn_1")
-    assert ref is not None
-    assert ref.warm
+    assert (await harness.runtime.wait_ready("sesn_1", 5)).warm
     await harness.until_warm()
 
 
@@ -111,7 +129,7 @@ async def test_files_outlive_a_worker_and_end_with_the_session(harness: RuntimeH
     await harness.runtime.wait_ready("sesn_1", READY_S)
     await harness.leave_file("sesn_1")
     await harness.runtime.delete("sesn_1")
-    assert await harness.has_file("sesn_1")
+    assert await harness.has_file("sesn_1") == harness.runtime.keeps_files
     await harness.runtime.create("sesn_1", "local", SPEC)
     await harness.runtime.wait_ready("sesn_1", READY_S)
     await harness.runtime.purge("sesn_1")
@@ -127,9 +145,10 @@ async def test_a_death_is_told_to_every_watcher_within_a_second(harness: Runtime
     await harness.kill(ref)
     for gone in await asyncio.wait_for(asyncio.gather(*watching), 1.0):
         assert (gone.worker_id, gone.session_id) == (ref.worker_id, "sesn_1")
-        assert gone.reason == "killed"
+        assert gone.reason in ("killed", "lost")
         assert gone.message
-    assert await harness.runtime.endpoint("sesn_1") is None
+    left = await harness.runtime.endpoint("sesn_1")  # it may have been replaced by now
+    assert left is None or left.worker_id != ref.worker_id
 
 
 async def test_an_end_that_was_asked_for_is_told_as_such(harness: RuntimeHarness) -> None:
@@ -166,3 +185,51 @@ async def test_a_runtime_that_is_away_says_so_and_workers_outlive_it(
     await harness.watching(1)
     await harness.kill(ref)
     assert (await asyncio.wait_for(watching, 10)).worker_id == ref.worker_id
+
+
+async def test_a_worker_that_is_used_up_is_replaced_and_no_other(harness: RuntimeHarness) -> None:
+    await harness.runtime.create("sesn_1", "local", SPEC)
+    first = await harness.runtime.wait_ready("sesn_1", READY_S)
+    await harness.runtime.discard("sesn_1", "somebody-else")
+    assert await harness.runtime.endpoint("sesn_1") == first
+    await harness.runtime.discard("sesn_1", first.worker_id)
+    assert await harness.runtime.endpoint("sesn_1") is None
+    await harness.runtime.create("sesn_1", "local", SPEC)
+    second = await harness.runtime.wait_ready("sesn_1", READY_S)
+    assert second.worker_id != first.worker_id
+
+
+@pytest.mark.parametrize("start", ["warm", "cold"])
+async def test_every_field_of_the_agent_reaches_the_cli(
+    harness: RuntimeHarness, scripted_model: ScriptedModel, start: str
+) -> None:
+    if start == "warm":
+        await harness.warm_up(SPARE)
+    await harness.runtime.create("sesn_fields", "local", AGENT)
+    ref = await harness.runtime.wait_ready("sesn_fields", READY_S)
+    assert ref.warm == (start == "warm")
+    gateway = Gateway(cast(WorkerProcess, _Remote(harness, ref)), session_id="sesn_fields")
+    try:
+        await gateway.open(AGENT)
+        requests = ModelRequests(scripted_model.base_url)
+        assert await fields_that_do_not_arrive(gateway, requests, harness.pid_of(ref)) == set()
+    finally:
+        await gateway.close()
+
+
+class _Remote:
+    """A worker of the runtime, as the test's gateway wants to see one."""
+
+    def __init__(self, harness: RuntimeHarness, ref: WorkerRef) -> None:
+        self._harness = harness
+        self.worker_id = ref.worker_id
+        self.endpoint = ref.endpoint
+        self.signer = self
+        self.process = self
+
+    def token(self, worker_id: str, session_id: str, epoch: int) -> str:
+        ((_, value),) = self._harness.sign(worker_id, session_id, epoch)
+        return value.removeprefix("Bearer ")
+
+    def tail(self, lines: int = 30) -> str:
+        return ""

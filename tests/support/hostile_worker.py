@@ -33,6 +33,8 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
         self._outgoing: asyncio.Queue[pb.WorkerFrame | None] = asyncio.Queue()
         self.attached = asyncio.Event()
         self.refuse_bind: str | None = None
+        self.workspace: list[pb.WorkspaceChunk] = []
+        self.restored: list[pb.WorkspaceChunk] = []
         self._server = grpc.aio.server()
         self._stopped: asyncio.Task[None] | None = None
 
@@ -93,6 +95,18 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
         await context.abort(grpc.StatusCode.NOT_FOUND, "")
         yield pb.FileChunk()
 
+    async def SaveWorkspace(  # noqa: N802
+        self, request: pb.SaveWorkspaceRequest, context: Any
+    ) -> AsyncIterator[pb.WorkspaceChunk]:
+        for chunk in self.workspace:
+            yield chunk
+
+    async def RestoreWorkspace(  # noqa: N802
+        self, requests: AsyncIterator[pb.WorkspaceChunk], context: Any
+    ) -> pb.RestoreWorkspaceResponse:
+        self.restored = [chunk async for chunk in requests]
+        return pb.RestoreWorkspaceResponse(files=1)
+
     async def _read(self, requests: AsyncIterator[pb.GatewayFrame]) -> None:
         async for frame in requests:
             await self.received.put(frame)
@@ -129,6 +143,9 @@ def fact(id_: str, type_: str, rest: str = "") -> tuple[str, str, bytes]:
 class HostileRuntime:
     """Hands out hostile workers, one per claim."""
 
+    keeps_files = True
+    pauses_idle = False
+
     directory: Path
     workers: list[HostileWorker] = field(default_factory=list)
     live: dict[str, HostileWorker] = field(default_factory=dict)
@@ -137,7 +154,9 @@ class HostileRuntime:
     before_start: Callable[[HostileWorker], None] = lambda worker: None
     _gone: asyncio.Queue[WorkerGone] = field(default_factory=asyncio.Queue)
 
-    async def create(self, session_id: str, tenant: str, spec: AgentSpec) -> None:
+    async def create(
+        self, session_id: str, tenant: str, spec: AgentSpec, *, owner: str = ""
+    ) -> None:
         if self.no_capacity:
             raise NoCapacity(self.no_capacity)
         if session_id in self.live:
@@ -160,6 +179,12 @@ class HostileRuntime:
         worker = self.live.pop(session_id, None)
         if worker is not None:
             await worker.stop()
+
+    async def discard(self, session_id: str, worker_id: str) -> None:
+        await self.delete(session_id)
+
+    async def resting(self, session_id: str) -> None:
+        return
 
     async def purge(self, session_id: str) -> None:
         await self.delete(session_id)

@@ -5,6 +5,7 @@ Another runtime joins the suite with a harness here and its name in `RUNTIMES`.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -12,12 +13,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
+from csp_controlplane.attach.tokens import WorkerTokens
+from csp_controlplane.runtime.kubernetes.runtime import KubernetesRuntime
 from csp_controlplane.runtime.protocol import SessionRuntime, WorkerRef
 from csp_controlplane.supervisor.settings import SupervisorSettings
+from csp_crds import names
+from csp_crds.agent import AgentSpec
+from csp_crds.agent_resource import agent_to_resource
+from support.apiserver import ApiServer
+from support.cluster import Cluster, is_true, running_cluster
+from support.kube import POOLS
 from support.pool_of_workers import REAL, PoolOfWorkers, pool_of_workers
 from support.waiting import wait_until
 
-RUNTIMES = ("local",)
+RUNTIMES = ("local", "kubernetes")
 
 
 class RuntimeHarness(Protocol):
@@ -26,6 +35,15 @@ class RuntimeHarness(Protocol):
     runtime: SessionRuntime
     spares: int
     """Warm spares of the default profile that it was asked to keep."""
+
+    async def warm_up(self, profile: AgentSpec) -> None:
+        """A spare of this profile is ready, besides those of the default one."""
+
+    def sign(self, worker_id: str, session_id: str, epoch: int) -> tuple[tuple[str, str], ...]:
+        """Metadata of one call to a worker, as a gateway sends it."""
+
+    def pid_of(self, worker: WorkerRef) -> int:
+        """The worker's process."""
 
     async def until_warm(self) -> None:
         """All spares are ready."""
@@ -64,8 +82,28 @@ class LocalHarness:
             "the spares being warm",
         )
 
+    async def warm_up(self, profile: AgentSpec) -> None:
+        """As somebody who had just used this definition: its spares are refilled."""
+        await self.runtime.create("sesn_profile", "local", profile)
+        await self.runtime.wait_ready("sesn_profile", 60)
+        await self.runtime.delete("sesn_profile")
+        wanted = profile.spawn_profile()
+
+        def ready() -> bool:
+            spares = self._pool.workers.spares()
+            return any(spare.ready and spare.profile == wanted for spare in spares)
+
+        await wait_until(ready, 60, "a spare of the profile")
+
+    def sign(self, worker_id: str, session_id: str, epoch: int) -> tuple[tuple[str, str], ...]:
+        tokens = WorkerTokens.from_file(self._pool.layout.signing_key)
+        return tokens.metadata(worker_id, session_id, epoch)
+
+    def pid_of(self, worker: WorkerRef) -> int:
+        return self._pool.pid_of(worker.worker_id)
+
     async def kill(self, worker: WorkerRef) -> None:
-        os.kill(self._pool.pid_of(worker.worker_id), signal.SIGKILL)
+        os.kill(self.pid_of(worker), signal.SIGKILL)
 
     async def leave_file(self, session_id: str) -> None:
         workspace = self._pool.layout.workspaces / session_id
@@ -85,15 +123,84 @@ class LocalHarness:
         await wait_until(lambda: len(self._pool.workers.watchers) >= count, 20, "the watch")
 
 
+class KubernetesHarness:
+    """KubernetesRuntime with a real API server and operator, and workers by a stand-in kubelet."""
+
+    spares = 1
+
+    def __init__(self, cluster: Cluster, runtime: KubernetesRuntime) -> None:
+        self._cluster = cluster
+        self._tokens = WorkerTokens.from_file(cluster.signing_key)
+        self.runtime: SessionRuntime = runtime
+        self._mirror = runtime.mirror
+        self._watchers = runtime.watchers
+
+    async def until_warm(self) -> None:
+        await self._cluster.until_warm()
+
+    async def warm_up(self, profile: AgentSpec) -> None:
+        body = {"spec": {"profile": agent_to_resource(profile)}}
+        await self._cluster.kube.merge(POOLS, "default", body)
+        wanted = profile.spawn_profile()
+
+        async def ready() -> bool:
+            pods = await self._cluster.kube.pods(state=names.STATE_WARM)
+            return any(
+                pod["metadata"]["labels"].get(names.PROFILE) == wanted and is_true("Ready")(pod)
+                for pod in pods
+            )
+
+        await wait_until(ready, 90, "a spare of the profile")
+        await self._cluster.until_warm()
+
+    def sign(self, worker_id: str, session_id: str, epoch: int) -> tuple[tuple[str, str], ...]:
+        return self._tokens.metadata(worker_id, session_id, epoch)
+
+    def pid_of(self, worker: WorkerRef) -> int:
+        return self._cluster.kubelet.pid_of(worker.worker_id)
+
+    async def kill(self, worker: WorkerRef) -> None:
+        self._cluster.kubelet.kill(worker.worker_id)
+
+    async def leave_file(self, session_id: str) -> None:
+        """The runtime keeps no files: the control plane's archive does (tests/adoption)."""
+
+    async def has_file(self, session_id: str) -> bool:
+        return self.runtime.keeps_files
+
+    async def go_away(self) -> None:
+        await asyncio.to_thread(self._cluster.server.stop)
+
+    async def come_back(self) -> None:
+        await asyncio.to_thread(self._cluster.server.start_again)
+
+    async def watching(self, count: int) -> None:
+        def there() -> bool:
+            return self._mirror.synced and len(self._watchers) >= count
+
+        await wait_until(there, 30, "the watch")
+
+
 @asynccontextmanager
 async def runtime_harness(
-    name: str, directory: Path, model_base_url: str
+    name: str, directory: Path, model_base_url: str, server: ApiServer | None
 ) -> AsyncIterator[RuntimeHarness]:
-    """One runtime of RUNTIMES, with real workers."""
-    if name != "local":
-        raise ValueError(f"there is no runtime {name!r}")
-    settings = SupervisorSettings(warm=LocalHarness.spares, warm_total=LocalHarness.spares)
-    async with pool_of_workers(
-        directory, argv=REAL, settings=settings, model_base_url=model_base_url
-    ) as pool:
-        yield LocalHarness(pool)
+    """One runtime of RUNTIMES, with real workers. `server`: for those that need one."""
+    if name == "local":
+        spares = LocalHarness.spares
+        settings = SupervisorSettings(warm=spares, warm_total=2 * spares)
+        async with pool_of_workers(
+            directory, argv=REAL, settings=settings, model_base_url=model_base_url
+        ) as pool:
+            yield LocalHarness(pool)
+        return
+    if server is None:
+        raise ValueError(f"the runtime {name!r} needs an API server")
+    async with running_cluster(server, directory, model_base_url) as cluster:
+        await cluster.add_pool(KubernetesHarness.spares)
+        runtime = cluster.runtime()
+        await runtime.start()
+        try:
+            yield KubernetesHarness(cluster, runtime)
+        finally:
+            await runtime.close()

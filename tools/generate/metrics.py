@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import Metric
 
 from csp_controlplane.gateway.metrics import GatewayMetrics
 from csp_controlplane.proxy.metrics import ProxyMetrics
+from csp_operator.metrics import OperatorMetrics
 from csp_worker.metrics import Metrics as WorkerMetrics
 from generate.markdown import page, table
 from prepare.steps import ROOT
@@ -18,6 +19,7 @@ TARGET = ROOT / "docs" / "reference" / "metrics.md"
 PROCESSES: dict[str, Callable[[], CollectorRegistry]] = {
     "Gateway": lambda: GatewayMetrics(CollectorRegistry()).registry,
     "Model proxy": lambda: ProxyMetrics([]).registry,
+    "Operator": lambda: OperatorMetrics().registry,
     "Worker": lambda: WorkerMetrics().registry,
 }
 _INTRODUCTION = """\

@@ -25,8 +25,10 @@ MODULES = [
     "csp_controlplane.supervisor.settings",
     "csp_controlplane.gateway.settings",
     "csp_controlplane.attach.settings",
+    "csp_controlplane.runtime.kubernetes.settings",
     "csp_controlplane.proxy.settings",
     "csp_worker.settings",
+    "csp_operator.settings",
     "csp_controlplane.scripted_model.settings",
 ]
 TARGET = ROOT / "docs" / "reference" / "settings.md"

@@ -10,10 +10,15 @@ import fcntl
 import os
 import sys
 
-from prepare import environment, page
+from prepare import chart, environment, page
 from prepare.steps import CACHE, StepFailed, say
 
-_PARTS = {"environment": environment.prepare, "page": page.prepare}
+_PARTS = {
+    "environment": environment.prepare,
+    "page": page.prepare,
+    "helm": chart.prepare_helm,
+    "chart": chart.prepare,
+}
 
 
 def main(words: list[str]) -> int:

@@ -52,12 +52,14 @@ class _Model(BaseModel):
 class McpServer(_Model):
     """An MCP server that the agent may use: a URL, or a command inside the worker."""
 
-    type: Literal["stdio", "http", "sse"] = "http"
+    type: Literal["stdio", "http", "sse"] = Field("http", description="How it is spoken to.")
     url: str | None = Field(None, description="Address, for http and sse.")
     command: str | None = Field(None, description="Program inside the worker, for stdio.")
-    args: tuple[str, ...] = ()
-    env: dict[str, str] = Field(default_factory=dict)
-    headers: dict[str, str] = Field(default_factory=dict)
+    args: tuple[str, ...] = Field((), description="Arguments of the program.")
+    env: dict[str, str] = Field(default_factory=dict, description="Environment of the program.")
+    headers: dict[str, str] = Field(
+        default_factory=dict, description="Headers of each request, for http and sse."
+    )
 
 
 class Subagent(_Model):
@@ -65,15 +67,19 @@ class Subagent(_Model):
 
     description: str = Field(description="When the agent should use it.", min_length=1)
     prompt: str = Field(description="Its system prompt.", min_length=1)
-    tools: tuple[str, ...] | None = None
-    model: str | None = None
+    tools: tuple[str, ...] | None = Field(None, description="Its tools; absent: the agent's.")
+    model: str | None = Field(None, description="Its model; absent: the agent's.")
 
 
 class Thinking(_Model):
     """Extended thinking: adaptive, a fixed budget of tokens, or off."""
 
-    type: Literal["adaptive", "enabled", "disabled"] = "adaptive"
-    budget_tokens: int | None = Field(None, ge=1024, le=128_000)
+    type: Literal["adaptive", "enabled", "disabled"] = Field(
+        "adaptive", description="Who decides how much: the model, budget_tokens, or nobody."
+    )
+    budget_tokens: int | None = Field(
+        None, ge=1024, le=128_000, description="Tokens for thinking, with `enabled`."
+    )
 
 
 class Limits(_Model):
@@ -101,23 +107,34 @@ class AgentSpec(_Model):
         "restrictive match wins.",
     )
     default_permission: Permission = Field("ask", description="For tools that no rule names.")
-    permission_mode: PermissionMode = "default"
-    mcp_servers: dict[str, McpServer] = Field(default_factory=dict, max_length=20)
-    subagents: dict[str, Subagent] = Field(default_factory=dict, max_length=20)
-    skills: tuple[str, ...] = ()
+    permission_mode: PermissionMode = Field(
+        "default", description="The SDK's mode; permissions decide before it."
+    )
+    mcp_servers: dict[str, McpServer] = Field(
+        default_factory=dict, max_length=20, description="MCP servers by name."
+    )
+    subagents: dict[str, Subagent] = Field(
+        default_factory=dict,
+        max_length=20,
+        description="Helpers that the agent can start, by name.",
+    )
+    skills: tuple[str, ...] = Field((), description="Skills that the agent may use.")
     output_schema: dict[str, Any] | None = Field(
         None, description="JSON Schema: every answer then also carries a structured result."
     )
-    thinking: Thinking | None = None
-    effort: Effort | None = None
-    betas: tuple[str, ...] = ()
+    thinking: Thinking | None = Field(None, description="Extended thinking; absent: the default.")
+    effort: Effort | None = Field(None, description="How hard the model tries.")
+    betas: tuple[str, ...] = Field((), description="Beta features of the Messages API.")
     env: dict[str, str] = Field(
         default_factory=dict, description="Environment of the agent's tools. No secrets."
     )
     verbatim_prompts: bool = Field(
         True, description="Deliver messages as typed: no @file expansion, no slash commands."
     )
-    limits: Limits = Field(default_factory=Limits)
+    limits: Limits = Field(
+        default_factory=Limits,
+        description="Bounds of one session; what they cut is said in the log.",
+    )
 
     @field_validator("env")
     @classmethod

@@ -791,20 +791,28 @@ export interface components {
             readonly default_permission: "allow" | "ask" | "deny";
             /**
              * Permission Mode
+             * @description The SDK's mode; permissions decide before it.
              * @default default
              * @enum {string}
              */
             readonly permission_mode: "default" | "acceptEdits" | "plan" | "dontAsk" | "bypassPermissions";
-            /** Mcp Servers */
+            /**
+             * Mcp Servers
+             * @description MCP servers by name.
+             */
             readonly mcp_servers?: {
                 readonly [key: string]: components["schemas"]["McpServer"];
             };
-            /** Subagents */
+            /**
+             * Subagents
+             * @description Helpers that the agent can start, by name.
+             */
             readonly subagents?: {
                 readonly [key: string]: components["schemas"]["Subagent"];
             };
             /**
              * Skills
+             * @description Skills that the agent may use.
              * @default []
              */
             readonly skills: readonly string[];
@@ -815,11 +823,16 @@ export interface components {
             readonly output_schema?: {
                 readonly [key: string]: unknown;
             } | null;
+            /** @description Extended thinking; absent: the default. */
             readonly thinking?: components["schemas"]["Thinking"] | null;
-            /** Effort */
+            /**
+             * Effort
+             * @description How hard the model tries.
+             */
             readonly effort?: ("low" | "medium" | "high" | "xhigh" | "max") | null;
             /**
              * Betas
+             * @description Beta features of the Messages API.
              * @default []
              */
             readonly betas: readonly string[];
@@ -1393,6 +1406,7 @@ export interface components {
         readonly McpServer: {
             /**
              * Type
+             * @description How it is spoken to.
              * @default http
              * @enum {string}
              */
@@ -1409,14 +1423,21 @@ export interface components {
             readonly command?: string | null;
             /**
              * Args
+             * @description Arguments of the program.
              * @default []
              */
             readonly args: readonly string[];
-            /** Env */
+            /**
+             * Env
+             * @description Environment of the program.
+             */
             readonly env?: {
                 readonly [key: string]: string;
             };
-            /** Headers */
+            /**
+             * Headers
+             * @description Headers of each request, for http and sse.
+             */
             readonly headers?: {
                 readonly [key: string]: string;
             };
@@ -1907,9 +1928,15 @@ export interface components {
              * @description Its system prompt.
              */
             readonly prompt: string;
-            /** Tools */
+            /**
+             * Tools
+             * @description Its tools; absent: the agent's.
+             */
             readonly tools?: readonly string[] | null;
-            /** Model */
+            /**
+             * Model
+             * @description Its model; absent: the agent's.
+             */
             readonly model?: string | null;
         };
         /**
@@ -1939,11 +1966,15 @@ export interface components {
         readonly Thinking: {
             /**
              * Type
+             * @description Who decides how much: the model, budget_tokens, or nobody.
              * @default adaptive
              * @enum {string}
              */
             readonly type: "adaptive" | "enabled" | "disabled";
-            /** Budget Tokens */
+            /**
+             * Budget Tokens
+             * @description Tokens for thinking, with `enabled`.
+             */
             readonly budget_tokens?: number | null;
         };
         /**

@@ -260,3 +260,37 @@ class FileChunk(_message.Message):
     data: bytes
     total_size: int
     def __init__(self, data: _Optional[bytes] = ..., total_size: _Optional[int] = ...) -> None: ...
+
+class SaveWorkspaceRequest(_message.Message):
+    __slots__ = ("known_fingerprint", "max_bytes")
+    KNOWN_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    MAX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    known_fingerprint: str
+    max_bytes: int
+    def __init__(self, known_fingerprint: _Optional[str] = ..., max_bytes: _Optional[int] = ...) -> None: ...
+
+class WorkspaceChunk(_message.Message):
+    __slots__ = ("data", "outcome", "fingerprint", "max_bytes")
+    class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        STORED: _ClassVar[WorkspaceChunk.Outcome]
+        UNCHANGED: _ClassVar[WorkspaceChunk.Outcome]
+        TOO_LARGE: _ClassVar[WorkspaceChunk.Outcome]
+    STORED: WorkspaceChunk.Outcome
+    UNCHANGED: WorkspaceChunk.Outcome
+    TOO_LARGE: WorkspaceChunk.Outcome
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    MAX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    outcome: WorkspaceChunk.Outcome
+    fingerprint: str
+    max_bytes: int
+    def __init__(self, data: _Optional[bytes] = ..., outcome: _Optional[_Union[WorkspaceChunk.Outcome, str]] = ..., fingerprint: _Optional[str] = ..., max_bytes: _Optional[int] = ...) -> None: ...
+
+class RestoreWorkspaceResponse(_message.Message):
+    __slots__ = ("files",)
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    files: int
+    def __init__(self, files: _Optional[int] = ...) -> None: ...

@@ -59,6 +59,16 @@ class WorkerStub:
                 request_serializer=csp__proto_dot_worker__pb2.ReadFileRequest.SerializeToString,
                 response_deserializer=csp__proto_dot_worker__pb2.FileChunk.FromString,
                 _registered_method=True)
+        self.SaveWorkspace = channel.unary_stream(
+                '/csp.worker.v1.Worker/SaveWorkspace',
+                request_serializer=csp__proto_dot_worker__pb2.SaveWorkspaceRequest.SerializeToString,
+                response_deserializer=csp__proto_dot_worker__pb2.WorkspaceChunk.FromString,
+                _registered_method=True)
+        self.RestoreWorkspace = channel.stream_unary(
+                '/csp.worker.v1.Worker/RestoreWorkspace',
+                request_serializer=csp__proto_dot_worker__pb2.WorkspaceChunk.SerializeToString,
+                response_deserializer=csp__proto_dot_worker__pb2.RestoreWorkspaceResponse.FromString,
+                _registered_method=True)
 
 
 class WorkerServicer:
@@ -100,6 +110,21 @@ class WorkerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SaveWorkspace(self, request, context):
+        """The working directory as one archive, or the news that there is nothing to send.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreWorkspace(self, request_iterator, context):
+        """The archive of an earlier worker, before Bind and for the same session and epoch: from the
+        first chunk on this worker is no other session's. FAILED_PRECONDITION once a session is bound.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkerServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +152,16 @@ def add_WorkerServicer_to_server(servicer, server):
                     servicer.ReadFile,
                     request_deserializer=csp__proto_dot_worker__pb2.ReadFileRequest.FromString,
                     response_serializer=csp__proto_dot_worker__pb2.FileChunk.SerializeToString,
+            ),
+            'SaveWorkspace': grpc.unary_stream_rpc_method_handler(
+                    servicer.SaveWorkspace,
+                    request_deserializer=csp__proto_dot_worker__pb2.SaveWorkspaceRequest.FromString,
+                    response_serializer=csp__proto_dot_worker__pb2.WorkspaceChunk.SerializeToString,
+            ),
+            'RestoreWorkspace': grpc.stream_unary_rpc_method_handler(
+                    servicer.RestoreWorkspace,
+                    request_deserializer=csp__proto_dot_worker__pb2.WorkspaceChunk.FromString,
+                    response_serializer=csp__proto_dot_worker__pb2.RestoreWorkspaceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -264,6 +299,60 @@ class Worker:
             '/csp.worker.v1.Worker/ReadFile',
             csp__proto_dot_worker__pb2.ReadFileRequest.SerializeToString,
             csp__proto_dot_worker__pb2.FileChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SaveWorkspace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/csp.worker.v1.Worker/SaveWorkspace',
+            csp__proto_dot_worker__pb2.SaveWorkspaceRequest.SerializeToString,
+            csp__proto_dot_worker__pb2.WorkspaceChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreWorkspace(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/csp.worker.v1.Worker/RestoreWorkspace',
+            csp__proto_dot_worker__pb2.WorkspaceChunk.SerializeToString,
+            csp__proto_dot_worker__pb2.RestoreWorkspaceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,12 @@ class WorkerStub:
     """One level of the session's working directory. NOT_FOUND outside or absent."""
     ReadFile: _grpc.UnaryStreamMultiCallable[_worker_pb2.ReadFileRequest, _worker_pb2.FileChunk]
     """The bytes of one file of the working directory, in chunks of at most 64 KiB."""
+    SaveWorkspace: _grpc.UnaryStreamMultiCallable[_worker_pb2.SaveWorkspaceRequest, _worker_pb2.WorkspaceChunk]
+    """The working directory as one archive, or the news that there is nothing to send."""
+    RestoreWorkspace: _grpc.StreamUnaryMultiCallable[_worker_pb2.WorkspaceChunk, _worker_pb2.RestoreWorkspaceResponse]
+    """The archive of an earlier worker, before Bind and for the same session and epoch: from the
+    first chunk on this worker is no other session's. FAILED_PRECONDITION once a session is bound.
+    """
 
 @_typing.type_check_only
 class WorkerAsyncStub(WorkerStub):
@@ -62,6 +68,12 @@ class WorkerAsyncStub(WorkerStub):
     """One level of the session's working directory. NOT_FOUND outside or absent."""
     ReadFile: _aio.UnaryStreamMultiCallable[_worker_pb2.ReadFileRequest, _worker_pb2.FileChunk]  # type: ignore[assignment]
     """The bytes of one file of the working directory, in chunks of at most 64 KiB."""
+    SaveWorkspace: _aio.UnaryStreamMultiCallable[_worker_pb2.SaveWorkspaceRequest, _worker_pb2.WorkspaceChunk]  # type: ignore[assignment]
+    """The working directory as one archive, or the news that there is nothing to send."""
+    RestoreWorkspace: _aio.StreamUnaryMultiCallable[_worker_pb2.WorkspaceChunk, _worker_pb2.RestoreWorkspaceResponse]  # type: ignore[assignment]
+    """The archive of an earlier worker, before Bind and for the same session and epoch: from the
+    first chunk on this worker is no other session's. FAILED_PRECONDITION once a session is bound.
+    """
 
 class WorkerServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -105,5 +117,23 @@ class WorkerServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_worker_pb2.FileChunk], _abc.AsyncIterator[_worker_pb2.FileChunk]]:
         """The bytes of one file of the working directory, in chunks of at most 64 KiB."""
+
+    @_abc_1.abstractmethod
+    def SaveWorkspace(
+        self,
+        request: _worker_pb2.SaveWorkspaceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_worker_pb2.WorkspaceChunk], _abc.AsyncIterator[_worker_pb2.WorkspaceChunk]]:
+        """The working directory as one archive, or the news that there is nothing to send."""
+
+    @_abc_1.abstractmethod
+    def RestoreWorkspace(
+        self,
+        request_iterator: _MaybeAsyncIterator[_worker_pb2.WorkspaceChunk],
+        context: _ServicerContext,
+    ) -> _typing.Union[_worker_pb2.RestoreWorkspaceResponse, _abc.Awaitable[_worker_pb2.RestoreWorkspaceResponse]]:
+        """The archive of an earlier worker, before Bind and for the same session and epoch: from the
+        first chunk on this worker is no other session's. FAILED_PRECONDITION once a session is bound.
+        """
 
 def add_WorkerServicer_to_server(servicer: WorkerServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -7,6 +7,8 @@ Anything else is refused, whatever has happened since.
 from __future__ import annotations
 
 import asyncio
+import shutil
+from collections.abc import AsyncIterator
 
 import grpc
 import structlog
@@ -14,7 +16,7 @@ from pydantic import ValidationError
 
 from csp_crds.agent import AgentSpec
 from csp_proto import worker_pb2 as pb
-from csp_worker import transcript
+from csp_worker import archive, transcript
 from csp_worker.cli import CLI_VERSION
 from csp_worker.engine import Engine, Seat
 from csp_worker.hooks import Gate
@@ -76,6 +78,31 @@ class Binder:
                 return self._response("bound")
             start = await self._bind(request, asked)
         return self._response(start)
+
+    async def restore(
+        self, session_id: str, epoch: int, chunks: AsyncIterator[pb.WorkspaceChunk]
+    ) -> int:
+        """Unpacks an earlier worker's files and returns how many. Raises BindRefused.
+
+        When it fails the directory is empty again, and Bind tells that the files are lost.
+        """
+        asked = Identity(self._worker_id, session_id, epoch)
+        async with self._lock:
+            if self.session is not None or self._identity not in (None, asked):
+                raise BindRefused(
+                    grpc.StatusCode.FAILED_PRECONDITION, "this worker is bound already"
+                )
+            try:
+                root = self._paths.workspace(session_id)
+            except (ValueError, OSError) as error:
+                raise BindRefused(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from error
+            self._identity = asked
+            try:
+                return await archive.unpack(root, self._paths.tmp, chunks)
+            except archive.BadArchive as error:
+                await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
+                _log.error("workspace not restored", reason=str(error))
+                raise BindRefused(grpc.StatusCode.DATA_LOSS, str(error)) from error
 
     async def _bind(self, request: pb.BindRequest, asked: Identity) -> str:
         try:

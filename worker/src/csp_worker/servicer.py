@@ -14,7 +14,7 @@ import structlog
 
 from csp_proto import worker_pb2 as pb
 from csp_proto import worker_pb2_grpc
-from csp_worker import files
+from csp_worker import archive, files
 from csp_worker.attachment import Attachment
 from csp_worker.auth import Authenticator, Caller, Refused
 from csp_worker.binder import Binder, BindRefused
@@ -112,6 +112,35 @@ class WorkerServicer(worker_pb2_grpc.WorkerServicer):
                 first = False
         except files.NotThere:
             await context.abort(grpc.StatusCode.NOT_FOUND, "no such file")
+
+    async def SaveWorkspace(  # noqa: N802
+        self, request: pb.SaveWorkspaceRequest, context: Context
+    ) -> AsyncIterator[pb.WorkspaceChunk]:
+        root = await self._root(context)
+        found = await asyncio.to_thread(archive.survey, root)
+        if found.fingerprint == request.known_fingerprint:
+            outcome = pb.WorkspaceChunk.UNCHANGED
+        elif found.size > request.max_bytes:
+            outcome = pb.WorkspaceChunk.TOO_LARGE
+        else:
+            outcome = pb.WorkspaceChunk.STORED
+        yield pb.WorkspaceChunk(outcome=outcome, fingerprint=found.fingerprint)
+        if outcome != pb.WorkspaceChunk.STORED:
+            return
+        pieces = archive.pack(root, found)
+        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            yield pb.WorkspaceChunk(data=piece)
+
+    async def RestoreWorkspace(  # noqa: N802
+        self, requests: AsyncIterator[pb.WorkspaceChunk], context: Context
+    ) -> pb.RestoreWorkspaceResponse:
+        caller = await self._caller(context)
+        try:
+            files = await self._binder.restore(caller.session_id, caller.epoch, requests)
+        except BindRefused as error:
+            await context.abort(error.code, str(error))
+            raise
+        return pb.RestoreWorkspaceResponse(files=files)
 
     # ---- callers --------------------------------------------------------------------------------
 

@@ -50,8 +50,10 @@ class Attacher:
             ("heads", poll, self._read_heads),
             ("adopt", poll, self._adopt),
             ("renew", lease / 3, self._renew),
-            ("idle", min(30.0, self._core.settings.idle_timeout / 4), self._pause_idle),
         )
+        if not self._core.runtime.pauses_idle:
+            pause = min(30.0, self._core.settings.idle_timeout / 4)
+            loops = (*loops, ("idle", pause, self._pause_idle))
         for name, period, step in loops:
             spawn(self._tasks, self._loop(name, period, step), f"attacher-{name}")
         spawn(self._tasks, self._watch_runtime(), "attacher-runtime")

@@ -20,6 +20,7 @@ import grpc.aio
 import structlog
 
 from csp_controlplane.attach import inputs
+from csp_controlplane.attach.archive import Archiver
 from csp_controlplane.attach.committer import BadFact, Batch, Committer, Fenced
 from csp_controlplane.attach.core import Core, spawn
 from csp_controlplane.domain.events import LoggedEvent
@@ -56,6 +57,7 @@ class Attachment:
         self._hub = hub
         self._binding = binding
         self._committer = Committer(core, hub, binding.epoch)
+        self._archiver = Archiver(core, hub, binding)
         self._facts: asyncio.Queue[Batch] = asyncio.Queue(MAX_WAITING_BATCHES)
         self._due: deque[LoggedEvent] = deque()
         self._due_now = asyncio.Event()
@@ -79,6 +81,7 @@ class Attachment:
                 spawn(self._tasks, self._guard(self._greet(call)), f"attach-greet-{session}")
                 spawn(self._tasks, self._guard(self._read(call)), f"attach-read-{session}")
                 spawn(self._tasks, self._guard(self._commit(call)), f"attach-commit-{session}")
+                spawn(self._tasks, self._archiver.run(), f"attach-archive-{session}")
                 return await self._end
             finally:
                 self._hub.unlisten(self._on_events)
@@ -162,6 +165,8 @@ class Attachment:
             if not self._writer:
                 continue
             last_seq = await self._commit_until_done(batch)
+            if any(fact.type == "span.turn_end" for fact in batch.facts):
+                self._archiver.poke()
             ack = pb.Ack(n=batch.last_n, last_seq=last_seq)
             await call.write(pb.GatewayFrame(ack=ack))
 

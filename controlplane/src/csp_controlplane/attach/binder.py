@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import grpc.aio
 import structlog
 
-from csp_controlplane.attach import inputs, lifecycle
+from csp_controlplane.attach import archive, inputs, lifecycle
 from csp_controlplane.attach.core import Core
 from csp_controlplane.live.hub import Hub
 from csp_controlplane.runtime.protocol import NoCapacity, RuntimeUnavailable, WorkerRef
@@ -57,7 +57,7 @@ async def bind(core: Core, hub: Hub, row: SessionRow) -> Bound | None:
         )
     except sessions.WorkerUsed:
         # It served an epoch that was ended while it lived: a used worker is never used again.
-        await core.runtime.delete(row.id)
+        await core.runtime.discard(row.id, ref.worker_id)
         return None
     if epoch is None:
         return None
@@ -65,6 +65,7 @@ async def bind(core: Core, hub: Hub, row: SessionRow) -> Bound | None:
     if binding is None or binding.epoch != epoch:
         return None
     try:
+        restored = await archive.restore(core, row, binding)
         request = await _request(core, row, binding, handle)
         response = await _call(core, row, binding, request)
     except grpc.aio.AioRpcError as error:
@@ -76,7 +77,7 @@ async def bind(core: Core, hub: Hub, row: SessionRow) -> Bound | None:
             details=error.details(),
         )
         await sessions.end_binding(core.db, row.tenant, row.id, epoch, "bind_failed")
-        await core.runtime.delete(row.id)
+        await core.runtime.discard(row.id, ref.worker_id)
         raise BindFailed(f"The session's worker could not be prepared: {error.details()}") from None
     if response.claude_session_id and response.claude_session_id != row.claude_session_id:
         await sessions.set_claude_session(core.db, row.tenant, row.id, response.claude_session_id)
@@ -84,12 +85,14 @@ async def bind(core: Core, hub: Hub, row: SessionRow) -> Bound | None:
     core.metrics.session_bound(response.start, seconds)
     data = {"epoch": epoch, "start": response.start, "seconds": round(seconds, 3)}
     await lifecycle.say_bound(core, hub, data)
+    if restored is not None and restored.stale:
+        await lifecycle.say(core, hub, "workspace_restored", "warning", restored.message)
     return Bound(binding, response.start)
 
 
 async def _worker(core: Core, row: SessionRow) -> WorkerRef:
     try:
-        await core.runtime.create(row.id, row.tenant, row.spec)
+        await core.runtime.create(row.id, row.tenant, row.spec, owner=row.owner)
         return await core.runtime.wait_ready(row.id, core.settings.bind_deadline)
     except NoCapacity as error:
         raise BindFailed(str(error)) from None

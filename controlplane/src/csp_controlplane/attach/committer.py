@@ -93,6 +93,8 @@ class Committer:
         if change is not None:
             self._hub.folded(change.version + 1, change.fold)
         await self._show(base, rows)
+        if change is not None:
+            self._core.observer.changed(self._hub.tenant, self._hub.session)
         if consequences.unconfirmed:
             await self._report_unconfirmed(consequences.unconfirmed)
         return base + len(rows.ids)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import grpc.aio
@@ -42,6 +42,20 @@ class CoreMetrics(Protocol):
     def worker_lost(self, reason: str) -> None: ...
 
 
+class Observer(Protocol):
+    """Hears that a session's state may have changed, from the gateway that changed it."""
+
+    def changed(self, tenant: str, session: str) -> None:
+        """Must return at once."""
+
+
+class Nobody:
+    """Where nobody wants to hear."""
+
+    def changed(self, tenant: str, session: str) -> None:
+        """Does nothing."""
+
+
 @dataclass(frozen=True)
 class Core:
     """The core's surroundings."""
@@ -54,6 +68,7 @@ class Core:
     metrics: CoreMetrics
     settings: CoreSettings
     holder: str
+    observer: Observer = field(default_factory=Nobody)
 
     def channel(self, endpoint: str) -> grpc.aio.Channel:
         """A new channel to a worker; the caller closes it."""

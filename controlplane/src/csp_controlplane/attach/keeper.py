@@ -102,7 +102,7 @@ class Keeper:
             return True
         if binding is not None or row.fold.turn is not None:
             epoch = binding.epoch if binding else row.epoch
-            await self._lose(epoch, "worker_gone", LOST)
+            await self._lose(epoch, "worker_gone", LOST, binding.worker_id if binding else None)
             return True
         return await self._bind(row)
 
@@ -139,23 +139,29 @@ class Keeper:
             return
         if not self.holds_lease:
             return
-        await self._lose(binding.epoch, end.kind, end.message if end.kind == "ended" else LOST)
+        message = end.message if end.kind == "ended" else LOST
+        await self._lose(binding.epoch, end.kind, message, binding.worker_id)
 
     async def _retry_stream(self, binding: Binding) -> None:
         """The worker's process lives but the stream broke: frozen for long means replaced."""
         self._failures += 1
         if self._failures > 3 and self.holds_lease:
             self._failures = 0
-            await self._lose(binding.epoch, "unreachable", LOST)
+            await self._lose(binding.epoch, "unreachable", LOST, binding.worker_id)
             return
         await self._wait(BACKOFF_S[self._failures % len(BACKOFF_S)])
 
-    async def _lose(self, epoch: int, reason: str, message: str) -> None:
+    async def _lose(
+        self, epoch: int, reason: str, message: str, worker_id: str | None = None
+    ) -> None:
+        if await lifecycle.follow_rest(self._core, self._hub):
+            return
         partial = self._hub.previews.partial_texts(MAX_PARTIAL_BYTES)
         await lifecycle.lose_worker(
             self._core, self._hub, epoch, reason=reason, message=message, partial=partial
         )
-        await self._core.runtime.delete(self._hub.session)
+        if worker_id is not None:
+            await self._core.runtime.discard(self._hub.session, worker_id)
 
     async def _wait_after_failure(self, message: str) -> None:
         if message != self._last_failure:

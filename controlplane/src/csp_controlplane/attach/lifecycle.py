@@ -54,6 +54,7 @@ async def decide_and_append(
             if hub is not None:
                 hub.folded(change.version + 1, decision.fold)
             await publish(core, session, result.base, decision, hub)
+            core.observer.changed(tenant, session)
             return True
     raise RuntimeError(f"the fold of {session} changed {MAX_TRIES} times during one decision")
 
@@ -107,6 +108,34 @@ async def say_bind_failed(core: Core, hub: Hub, message: str) -> None:
     )
 
 
+async def say(core: Core, hub: Hub, code: str, level: str, message: str) -> None:
+    """Writes a notice."""
+
+    def decide(fold: Fold) -> Decision:
+        return Decision(fold, (decisions.say(code, level, message, core.make),))
+
+    await decide_and_append(core, hub.tenant, hub.session, decide, hub=hub)
+
+
+async def suspend(core: Core, tenant: str, session: str, hub: Hub | None) -> bool:
+    """Stops a session on its owner's wish. False when it was stopped before."""
+    done = await decide_and_append(
+        core, tenant, session, lambda fold: decisions.suspend(fold, core.make), hub=hub
+    )
+    if done:
+        await release_worker(core, tenant, session, "suspended")
+    return done
+
+
+async def follow_rest(core: Core, hub: Hub) -> bool:
+    """Puts the session to rest when the runtime's side has. False: it has not, or it cannot."""
+    rest = await core.runtime.resting(hub.session)
+    if rest == "suspended":
+        await suspend(core, hub.tenant, hub.session, hub)
+        return True
+    return rest == "idle" and await pause_if_idle(core, hub.tenant, hub.session, hub)
+
+
 async def pause_if_idle(core: Core, tenant: str, session: str, hub: Hub | None) -> bool:
     """Gives an idle session's worker back. False when somebody came in between."""
     paused = await decide_and_append(
@@ -120,7 +149,7 @@ async def pause_if_idle(core: Core, tenant: str, session: str, hub: Hub | None) 
 async def release_worker(
     core: Core, tenant: str, session: str, reason: str, *, purge: bool = False
 ) -> None:
-    """Ends the live binding, if any, and its worker; with `purge` its files go as well."""
+    """Ends the live binding, if any, and its worker; with `purge` all that the runtime keeps."""
     binding = await sessions.live_binding(core.db, tenant, session)
     if binding is not None:
         await sessions.end_binding(core.db, tenant, session, binding.epoch, reason)

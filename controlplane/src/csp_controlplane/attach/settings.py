@@ -24,6 +24,15 @@ class CoreSettings(BaseSettings):
     worker_silence: float = Field(
         10.0, gt=0, description="A worker that is unreachable for so long is replaced."
     )
+    workspace_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=0,
+        description="Largest working directory that is kept while no worker has it, where workers "
+        "do not keep files themselves; 0 keeps none.",
+    )
+    workspace_seconds: float = Field(
+        60.0, gt=0, description="What keeping or bringing back a working directory may take."
+    )
     subscriber_bytes: int = Field(
         8 * 1024 * 1024, gt=0, description="What may wait for one slow client before it is closed."
     )

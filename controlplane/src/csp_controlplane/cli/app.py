@@ -68,7 +68,10 @@ def login(
         str | None, typer.Option(help="Who to sign in. Default: the first user.")
     ] = None,
 ) -> None:
-    """Print a new one-time sign-in link for the running csp. It is good for 15 minutes."""
+    """Print a new one-time sign-in link for the running csp. It is good for 15 minutes.
+
+    In a gateway's pod it is a link for that installation.
+    """
     from csp_controlplane.cli.login import print_link
 
     print_link(email)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from csp_controlplane.supervisor import lock
@@ -27,6 +28,29 @@ def running() -> lock.Instance:
             ExitCode.NOT_RUNNING,
         )
     return instance
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where people reach an installation, and its database."""
+
+    url: str
+    database_url: str
+
+
+def site() -> Site | None:
+    """The running installation; in a gateway's pod, the one that its settings describe.
+
+    Without a public address that is the one that `kubectl port-forward` gives. None: nothing runs.
+    """
+    where = layout()
+    instance = lock.read_instance(where)
+    if instance is not None and lock.is_held(where):
+        return Site(instance.url, instance.database_url)
+    database, port = os.environ.get("CSP_DATABASE_URL"), os.environ.get("CSP_GATEWAY_PORT")
+    if not database or not port:
+        return None
+    return Site(os.environ.get("CSP_PUBLIC_URL") or f"http://127.0.0.1:{port}", database)
 
 
 def database_url() -> str:

@@ -10,9 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from csp_controlplane.cli.instance import database_url, layout
+from csp_controlplane.cli.instance import database_url, site
 from csp_controlplane.store.users import User
-from csp_controlplane.supervisor import lock
 from csp_controlplane.supervisor.access import owner_access
 from csp_controlplane.supervisor.errors import CommandError, ExitCode
 
@@ -20,14 +19,14 @@ from csp_controlplane.supervisor.errors import CommandError, ExitCode
 def add(email: str, *, name: str | None, admin: bool, password_stdin: bool) -> None:
     """Adds the user; prints how they sign in."""
     password = _password() if password_stdin else None
-    instance = lock.read_instance(layout())
+    where = site()
 
     async def work() -> tuple[User, str | None]:
         async with owner_access(database_url()) as access:
             user = await access.add_user(email, name, "admin" if admin else "member", password)
             link = None
-            if password is None and instance is not None:
-                link = await access.sign_in_link(instance.url, user.email)
+            if password is None and where is not None:
+                link = await access.sign_in_link(where.url, user.email)
             return user, link
 
     user, link = asyncio.run(work())

@@ -52,6 +52,8 @@ def accept(fold: Fold, type_: str, fields: dict[str, Any], make: EventFactory) -
     """One event of a client. Raises Conflict or RateLimited in words for the person."""
     if fold.state == "completed":
         raise Conflict("This session has ended. Start a new one to go on.")
+    if fold.suspended and type_ == "user.message":
+        raise Conflict("This session is suspended. It takes messages again when that has ended.")
     match type_:
         case "user.message":
             return _accept_message(fold, fields, make)
@@ -230,26 +232,60 @@ def pause(fold: Fold, make: EventFactory) -> Decision | None:
     return Decision(fold.after("paused"), (_notice(make, "paused", "info", text, {}),))
 
 
-def finish(fold: Fold, make: EventFactory) -> Decision:
-    """The session ends for good; a running turn is interrupted."""
+def finish(fold: Fold, make: EventFactory, message: str | None = None) -> Decision:
+    """The session ends for good; a running turn is interrupted. `message`: why, for a person."""
     if fold.state == "completed":
         return Decision(fold)
     events = _interrupted(fold, "session_ended", make)
+    if message is not None:
+        events.append(_notice(make, "session_ended", "info", message, {}))
     next_fold = fold.after("finished", turn=None, questions=(), queue=())
     events.append(make.make("session.status_terminated", {"state": next_fold.state}))
     return Decision(next_fold, tuple(events))
 
 
-def rest(fold: Fold, make: EventFactory) -> Decision | None:
-    """Its person put the session away: a running turn is interrupted, queued messages cancelled."""
+def rest(
+    fold: Fold,
+    make: EventFactory,
+    *,
+    reason: str = "session_archived",
+    message: str = "The session was archived.",
+) -> Decision | None:
+    """The session was put away: a running turn is interrupted, queued messages are cancelled."""
     if fold.state in ("completed", "paused") and not fold.queue:
         return None
-    events = _interrupted(fold, "session_archived", make)
+    events = _interrupted(fold, reason, make)
     events += [make.make("user.message_cancel", {"message_id": m.id}) for m in fold.queue]
     next_fold = fold.after("rested", turn=None, questions=(), queue=())
-    events.append(_notice(make, "paused", "info", "The session was archived.", {}))
+    events.append(_notice(make, "paused", "info", message, {}))
     events.append(_idle(next_fold, {"type": "end_turn"}, make))
     return Decision(next_fold, tuple(events))
+
+
+def suspend(fold: Fold, make: EventFactory) -> Decision | None:
+    """Its owner stops it: a running turn is interrupted, what is queued waits, nothing is taken."""
+    if fold.suspended or fold.state == "completed":
+        return None
+    events = _interrupted(fold, "session_suspended", make)
+    next_fold = fold.after("rested", turn=None, questions=(), suspended=True)
+    text = "The session was suspended. It goes on when that has ended."
+    events.append(_notice(make, "suspended", "info", text, {}))
+    events.append(_idle(next_fold, {"type": "end_turn"}, make))
+    return Decision(next_fold, tuple(events))
+
+
+def resume(fold: Fold, make: EventFactory) -> Decision | None:
+    """The end of a suspension: what was queued goes on."""
+    if not fold.suspended:
+        return None
+    text = "The session is no longer suspended. Send a message to go on."
+    next_fold = replace(fold, suspended=False)
+    return Decision(next_fold, (_notice(make, "unsuspended", "info", text, {}),))
+
+
+def say(code: str, level: str, message: str, make: EventFactory) -> NewEvent:
+    """A notice that changes nothing."""
+    return _notice(make, code, level, message, {})
 
 
 def _interrupted(

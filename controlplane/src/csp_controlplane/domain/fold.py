@@ -51,10 +51,14 @@ class Fold:
     permission_mode: str = "default"
     allowed_rules: tuple[str, ...] = ()
     titled: bool = False
+    suspended: bool = False
+    """Its owner keeps it from running, whatever is sent to it."""
 
     @property
     def needs_worker(self) -> bool:
         """Whether some gateway has to look after this session now."""
+        if self.suspended:
+            return False
         if self.state in ("creating", "error"):
             return True
         return self.state != "completed" and bool(self.queue or self.turn)
@@ -83,4 +87,5 @@ class Fold:
             permission_mode=raw.get("permission_mode", "default"),
             allowed_rules=tuple(raw.get("allowed_rules", ())),
             titled=raw.get("titled", False),
+            suspended=raw.get("suspended", False),
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -33,10 +32,10 @@ from csp_controlplane.gateway.routes import (
     sign_in,
     workspace,
 )
+from csp_controlplane.gateway.runtimes import open_runtime
 from csp_controlplane.gateway.settings import GatewaySettings
 from csp_controlplane.gateway.state import GatewayState
 from csp_controlplane.gateway.static import static_router
-from csp_controlplane.runtime.local import LocalRuntime
 from csp_controlplane.settings import DatabaseSettings, RedisSettings
 
 _RESOURCES = (agents, environments, sessions, events, workspace, files, me, meta, health, sign_in)
@@ -51,7 +50,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         client = _redis(redis)
-        runtime = LocalRuntime(settings.supervisor_socket or Path("supervisor.sock"))
+        runtime = open_runtime(settings)
         state = GatewayState(
             settings=settings,
             metrics=metrics,
@@ -61,6 +60,7 @@ def create_app(
         )
         app.state.gateway = state
         try:
+            await runtime.start()
             async with running_parts(state, database):
                 yield
         finally:

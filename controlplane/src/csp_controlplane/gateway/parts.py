@@ -13,8 +13,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
+from csp_controlplane.gateway.runtimes import running_sessions
 from csp_controlplane.gateway.state import GatewayState
-from csp_controlplane.sessions.build import build_sessions
 from csp_controlplane.settings import DatabaseSettings
 from csp_controlplane.store.database import Database
 from csp_controlplane.store.migrate import migrate
@@ -74,10 +74,11 @@ async def _start(state: GatewayState, database: DatabaseSettings, stack: AsyncEx
     stack.callback(_forget, state)
     state.database = db
     state.service = await stack.enter_async_context(
-        build_sessions(
-            db=db,
+        running_sessions(
+            state.settings,
+            db,
+            state.runtime,
             redis=state.redis,
-            runtime=state.runtime,
             signing_key_file=state.settings.signing_key_file,
             gateway_id=state.settings.id,
             metrics=state.metrics,

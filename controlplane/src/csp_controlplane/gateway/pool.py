@@ -18,7 +18,13 @@ CHECK_S = 2.0
 
 @runtime_checkable
 class HasPool(Protocol):
-    """A runtime that keeps spares and can say how many."""
+    """A runtime that keeps spares and can say how many.
+
+    `answers` and `away` are sentences about whoever keeps them.
+    """
+
+    answers: str
+    away: str
 
     async def pool(self) -> dict[str, Any]: ...
 
@@ -31,17 +37,14 @@ async def pool_check(runtime: SessionRuntime, metrics: GatewayMetrics) -> dict[s
         async with asyncio.timeout(CHECK_S):
             found = await runtime.pool()
     except (RuntimeUnavailable, TimeoutError):
-        away = (
-            "The supervisor does not answer: sessions that rest cannot wake. Is `csp up` running?"
-        )
         return {
-            "runtime": Check(state="degraded", message=away),
+            "runtime": Check(state="degraded", message=runtime.away),
             "warm_spares": Check(state="degraded", message="Unknown while the runtime is away."),
         }
     profiles: list[dict[str, Any]] = list(found.get("profiles", []))
     measure(found, profiles, metrics)
     return {
-        "runtime": Check(state="ok", message="The supervisor answers."),
+        "runtime": Check(state="ok", message=runtime.answers),
         "warm_spares": spares_check(profiles),
     }
 

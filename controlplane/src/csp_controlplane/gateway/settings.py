@@ -40,10 +40,11 @@ class GatewaySettings(BaseSettings):
         validation_alias=AliasChoices("CSP_SIGNING_KEY_FILE", "signing_key_file"),
         description="JWK file of the private key that signs tokens for workers.",
     )
-    runtime: Literal["local"] = Field(
+    runtime: Literal["local", "kubernetes"] = Field(
         "local",
         validation_alias=AliasChoices("CSP_RUNTIME", "runtime"),
-        description="What runs workers: local is the supervisor of `csp up`.",
+        description="What runs workers: local is the supervisor of `csp up`, kubernetes the "
+        "operator of the chart.",
     )
     supervisor_socket: Path | None = Field(
         None,

@@ -71,16 +71,19 @@ class Accounts:
         if self._may_ask():
             try:
                 async with asyncio.timeout(self._settings.database_seconds):
-                    payer = await self._ledger.reserve(handle, identifier, model, maximum_microusd)
+                    found = await self._ledger.reserve(handle, identifier, model, maximum_microusd)
             except DATABASE_AWAY as error:
                 self._gone(error)
             else:
                 self._back()
-                if payer is None:
+                if found is None:
                     self._known.pop(handle, None)
                     raise refusals.unknown_handle()
-                self._confirm(handle, payer)
-                return Reservation(identifier, payer, model, maximum_microusd, started)
+                self._confirm(handle, found.payer)
+                self.remember(handle, left_microusd=found.left_microusd)
+                if found.refused:
+                    raise refusals.budget_used_up()
+                return Reservation(identifier, found.payer, model, maximum_microusd, started)
         payer = self._from_memory(handle, maximum_microusd)
         return Reservation(identifier, payer, model, maximum_microusd, started)
 

@@ -1,8 +1,9 @@
 """The rows of model_requests: reserving, settling, expiring, adding up.
 
-Who a handle belongs to and the reservation are one statement, because it is on the way to the first
-token. Its commit does not wait for the disk: the settlement writes the whole row again, so a crash
-of PostgreSQL in that moment loses nothing that was settled.
+Who a handle belongs to, what its session may still spend and the reservation are one function of
+the database (reserve_request), because it is on the way to the first token. Its commit does not
+wait for the disk: the settlement writes the whole row again, so a crash of PostgreSQL in that
+moment loses nothing that was settled.
 """
 
 from __future__ import annotations
@@ -14,15 +15,7 @@ from datetime import datetime
 from csp_controlplane.proxy.usage import Usage
 from csp_controlplane.store.database import Database
 
-_RESERVE = """
-insert into model_requests (id, tenant, session_id, user_id, epoch, model, reserved_microusd)
-select $2, h.tenant, h.session_id,
-       (select s.owner from sessions s where s.id = h.session_id), h.epoch, $3, $4
-from find_handle($1) h
-cross join lateral set_config('csp.tenant', h.tenant, true) as tenant_is_set
-cross join lateral set_config('synchronous_commit', 'off', true) as need_not_wait
-returning tenant, session_id, user_id, epoch
-"""
+_RESERVE = "select * from reserve_request($1, $2, $3, $4)"
 _SETTLE = """
 insert into model_requests (id, tenant, session_id, user_id, epoch, model, status, http_status,
     reserved_microusd, cost_microusd, input_tokens, output_tokens, cache_read_input_tokens,
@@ -58,6 +51,15 @@ class Payer:
     session: str
     user: str
     epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whom a handle belongs to, and what is left of the session's budget; None: it has none."""
+
+    payer: Payer
+    left_microusd: int | None
+    refused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +104,15 @@ class Ledger:
 
     async def reserve(
         self, handle_hash: bytes, identifier: str, model: str, maximum_microusd: int
-    ) -> Payer | None:
+    ) -> Admission | None:
         """None: the handle is unknown, or its epoch has ended."""
         async with self.db.untenanted() as connection:
             row = await connection.fetchrow(
                 _RESERVE, handle_hash, identifier, model, maximum_microusd
             )
-        return Payer(row[0], row[1], row[2], row[3]) if row else None
+        if row is None:
+            return None
+        return Admission(Payer(row[0], row[1], row[2], row[3]), row[4], row[5])
 
     async def is_live(self, handle_hash: bytes) -> bool:
         """Whether the handle's epoch goes on."""

@@ -36,6 +36,11 @@ RECONNECT_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 class LocalRuntime:
     """A SessionRuntime over the supervisor's unix socket."""
 
+    keeps_files = True
+    pauses_idle = False
+    answers = "The supervisor answers."
+    away = "The supervisor does not answer: sessions that rest cannot wake. Is `csp up` running?"
+
     def __init__(self, socket: Path) -> None:
         self._socket = socket
         self._http = httpx.AsyncClient(
@@ -47,7 +52,12 @@ class LocalRuntime:
             trust_env=False,
         )
 
-    async def create(self, session_id: str, tenant: str, spec: AgentSpec) -> None:
+    async def start(self) -> None:
+        """Nothing: each call connects by itself."""
+
+    async def create(
+        self, session_id: str, tenant: str, spec: AgentSpec, *, owner: str = ""
+    ) -> None:
         """Asks for a worker. Raises NoCapacity, RuntimeUnavailable."""
         body = {"tenant": tenant, "spec": spec.model_dump(mode="json")}
         answer = await self._call("PUT", session_id, json=body)
@@ -86,6 +96,16 @@ class LocalRuntime:
     async def delete(self, session_id: str) -> None:
         """Ends the worker; the workspace stays for the next. Raises RuntimeUnavailable."""
         self._expect(await self._call("DELETE", session_id), 204)
+
+    async def discard(self, session_id: str, worker_id: str) -> None:
+        """Ends this worker, if the session still has it. Raises RuntimeUnavailable."""
+        ref = await self.endpoint(session_id)
+        if ref is None or ref.worker_id == worker_id:
+            await self.delete(session_id)
+
+    async def resting(self, session_id: str) -> None:
+        """Never: here only the control plane puts sessions to rest."""
+        return
 
     async def purge(self, session_id: str) -> None:
         """For a deleted session: ends the worker and removes the workspace."""

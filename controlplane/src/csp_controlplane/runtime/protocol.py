@@ -43,8 +43,21 @@ class WorkerGone:
 class SessionRuntime(Protocol):
     """Workers for sessions. Every call is idempotent."""
 
-    async def create(self, session_id: str, tenant: str, spec: AgentSpec) -> None:
-        """Asks for a worker: a spare is claimed or a cold one starts. A live one is kept."""
+    @property
+    def keeps_files(self) -> bool:
+        """Whether a session's next worker finds the files of the last one."""
+
+    @property
+    def pauses_idle(self) -> bool:
+        """Whether the runtime decides when a session has been idle for too long."""
+
+    async def create(
+        self, session_id: str, tenant: str, spec: AgentSpec, *, owner: str = ""
+    ) -> None:
+        """Asks for a worker: a spare is claimed or a cold one starts. A live one is kept.
+
+        `owner` is the user's id, for whoever looks at the workers from outside.
+        """
 
     async def wait_ready(self, session_id: str, deadline_s: float) -> WorkerRef:
         """Until the session's worker answers its health check.
@@ -56,7 +69,15 @@ class SessionRuntime(Protocol):
         """The session's live worker, if it has one."""
 
     async def delete(self, session_id: str) -> None:
-        """Ends the session's worker and everything it started. Its files stay for the next one."""
+        """The session rests: its worker ends with everything it started. Its files stay for the
+        next one, where the runtime keeps files at all."""
+
+    async def discard(self, session_id: str, worker_id: str) -> None:
+        """This worker is used up and ends; the session goes on with another. One that has been
+        replaced already is left alone."""
+
+    async def resting(self, session_id: str) -> Literal["idle", "suspended"] | None:
+        """Whether somebody on the runtime's side has put the session to rest."""
 
     async def purge(self, session_id: str) -> None:
         """The same for a session that is deleted: its files go as well."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from csp_controlplane.attach.attacher import Attacher
-from csp_controlplane.attach.core import Core, CoreMetrics
+from csp_controlplane.attach.core import Core, CoreMetrics, Nobody, Observer
 from csp_controlplane.attach.settings import CoreSettings
 from csp_controlplane.attach.tokens import WorkerTokens
 from csp_controlplane.domain.events import EventFactory
@@ -31,6 +31,7 @@ async def build_sessions(
     gateway_id: str,
     metrics: CoreMetrics,
     settings: CoreSettings | None = None,
+    observer: Observer | None = None,
 ) -> AsyncIterator[SessionService]:
     """The running core. Raises OSError or ValueError when the signing key cannot be read."""
     core = Core(
@@ -43,6 +44,7 @@ async def build_sessions(
         settings=settings or CoreSettings(),
         # A restarted gateway is another holder: its predecessor's leases run out.
         holder=f"{gateway_id}-{secrets.token_hex(4)}",
+        observer=observer or Nobody(),
     )
     attacher = Attacher(core)
     await attacher.start()

@@ -178,6 +178,7 @@ class Sender:
             await hub.catch_up(logged[-1].seq)
         if plan.fold.needs_worker:
             await self._attacher.keep(row)
+        self._core.observer.changed(row.tenant, row.id)
         announce = self._core.announce(row.id, logged[-1].seq)
         spawn(self._tasks, announce, f"announce-{row.id}")
         return [logged[place] for place in plan.own]

@@ -1,11 +1,31 @@
-"""Brings a database to the newest schema. Forward only; safe to run from several replicas."""
+"""Brings a database to the newest schema. Forward only; safe to run from several replicas.
+
+`python -m csp_controlplane.store.migrate` is the same as a program, for installations that change
+the schema before any gateway of the new version starts.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import sys
+import time
 from pathlib import Path
 
+import asyncpg
+import structlog
 from alembic import command
 from alembic.config import Config
+from pydantic import ValidationError
+
+from csp_controlplane.logging_setup import configure_logging
+from csp_controlplane.settings import DatabaseSettings
+from csp_controlplane.store.database import DATABASE_AWAY
+
+log = structlog.get_logger(__name__)
+
+WAIT_S = 300.0
+"""A database that is being installed beside this program takes its time."""
+PAUSE_S = 1.0
 
 
 def migrate(url: str) -> None:
@@ -18,3 +38,49 @@ def migrate(url: str) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["url"] = url
     command.upgrade(config, "head")
+
+
+def wait_for(url: str, deadline_s: float = WAIT_S) -> None:
+    """Returns when the server takes connections. Raises what it last said when it does not."""
+    end = time.monotonic() + deadline_s
+    while True:
+        try:
+            asyncio.run(_greet(url))
+        except DATABASE_AWAY as error:
+            if time.monotonic() > end:
+                raise
+            log.info("database_not_there_yet", error=f"{type(error).__name__}: {error}")
+            time.sleep(PAUSE_S)
+        else:
+            return
+
+
+async def _greet(url: str) -> None:
+    connection = await asyncpg.connect(url, timeout=10)
+    await connection.close()
+
+
+def main() -> int:
+    """0 when the schema is current, 1 when it could not be brought there, 2 for wrong settings."""
+    configure_logging("migrate")
+    try:
+        url = DatabaseSettings().migrations()
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        log.error("settings_invalid", problems=problems)
+        return 2
+    try:
+        wait_for(url)
+    except (*DATABASE_AWAY, asyncpg.PostgresError) as error:
+        log.error(
+            "the database refuses: check CSP_DATABASE_MIGRATION_URL and that PostgreSQL runs",
+            error=f"{type(error).__name__}: {error}",
+        )
+        return 1
+    migrate(url)
+    log.info("schema_is_current")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

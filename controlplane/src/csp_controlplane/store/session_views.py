@@ -173,7 +173,11 @@ async def erase(db: Database, tenant: str, session: str, month: date) -> None:
                 month,
                 session,
             )
-        await connection.execute("delete from blobs where session_id = $1", session)
+        for table in ("blobs", "workspaces", "workspace_chunks"):
+            await connection.execute(
+                f"delete from {table} where session_id = $1",  # noqa: S608 -- fixed names
+                session,
+            )
 
 
 async def events_by_request(

@@ -64,6 +64,9 @@ class NewSession:
     title: str | None
     metadata: dict[str, str]
     fold: Fold
+    origin_uid: str | None = None  # UID of the resource that the session was born as
+    budget_microusd: int | None = None
+    resume_from: str | None = None  # a session of the same tenant whose conversation it begins with
 
 
 def _row(record: Any) -> SessionRow:
@@ -93,13 +96,17 @@ async def load(db: Database, tenant: str, session: str) -> SessionRow | None:
 
 
 async def insert(db: Database, new: NewSession) -> None:
-    """Writes a new session; its month's partitions exist afterwards."""
+    """Writes a new session; its month's partitions exist afterwards.
+
+    Raises asyncpg.UniqueViolationError when its resource has a session already.
+    """
     async with db.tenant(new.tenant) as connection:
         await connection.execute("select ensure_month($1)", new.month)
         await connection.execute(
             "insert into sessions (id, month, tenant, owner, agent, spec, agent_id, agent_version,"
-            " environment_id, title, title_is_auto, metadata, fold, state, needs_worker)"
-            " values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15)",
+            " environment_id, title, title_is_auto, metadata, fold, state, needs_worker, origin,"
+            " origin_uid, budget_microusd)"
+            " values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18)",
             new.id,
             new.month,
             new.tenant,
@@ -115,7 +122,47 @@ async def insert(db: Database, new: NewSession) -> None:
             orjson.dumps(new.fold.to_json()).decode(),
             new.fold.state,
             new.fold.needs_worker,
+            "resource" if new.origin_uid else "api",
+            new.origin_uid,
+            new.budget_microusd,
         )
+        if new.resume_from is not None:
+            await _copy_conversation(connection, new, new.resume_from)
+
+
+async def _copy_conversation(connection: Any, new: NewSession, earlier: str) -> None:
+    """What the new session's worker resumes from: transcript and files of an earlier session."""
+    await connection.execute(
+        "insert into transcript_entries (month, session_id, tenant, epoch, subpath, entry) "
+        "select $1, $2, $3, 0, t.subpath, t.entry from transcript_entries t "
+        "join sessions s on s.id = t.session_id and s.month = t.month "
+        "where t.session_id = $4 order by t.ordinal",
+        new.month,
+        new.id,
+        new.tenant,
+        earlier,
+    )
+    await connection.execute(
+        "update sessions set claude_session_id = "
+        "(select e.claude_session_id from sessions e where e.id = $2) where id = $1",
+        new.id,
+        earlier,
+    )
+    await connection.execute(
+        "insert into workspace_chunks (session_id, version, n, tenant, data) "
+        "select $1, c.version, c.n, c.tenant, c.data from workspace_chunks c "
+        "join workspaces w on w.session_id = c.session_id and w.version = c.version "
+        "where c.session_id = $2",
+        new.id,
+        earlier,
+    )
+    await connection.execute(
+        "insert into workspaces (session_id, tenant, version, epoch, seq, outcome, bytes, chunks, "
+        "fingerprint, saved_at) select $1, tenant, version, 0, 0, outcome, bytes, chunks, "
+        "fingerprint, saved_at from workspaces where session_id = $2",
+        new.id,
+        earlier,
+    )
 
 
 async def take_lease(db: Database, tenant: str, session: str, holder: str, seconds: float) -> bool:

@@ -1,0 +1,25 @@
+"""`python -m bench.cluster`: what the operator and the API server do with sessions.
+
+The same lines as `python -m bench`. The figures here need an API server and etcd, no node: pods are
+objects that the bench marks Ready, so that a claim is measured and not the machine's kubelet.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+# The servers are those of the tests, and their programs those of the node.
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests")]
+
+from bench import claims, crowd  # noqa: E402
+from bench.__main__ import main  # noqa: E402
+from bench.suites import Suite  # noqa: E402
+
+SUITES: tuple[Suite, ...] = (
+    Suite("claims", claims.FIGURES, claims.measure),
+    Suite("crowd", crowd.FIGURES, crowd.measure),
+)
+
+if __name__ == "__main__":
+    sys.exit(main(known=SUITES, program="python -m bench.cluster"))

@@ -1,0 +1,1 @@
+"""Where resources and sessions meet: adopting AgentSessions, and telling them what happens."""

@@ -1,0 +1,1 @@
+"""Workers as pods: AgentSession resources are written and watched, pods are the operator's."""

@@ -1,0 +1,16 @@
+"""Sessions that are born as resources, their budgets, and kept working directories."""
+
+from csp_controlplane.store.migrations.sql import run_sibling_sql
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_sibling_sql(__file__)
+
+
+def downgrade() -> None:
+    raise NotImplementedError("migrations only go forward: restore a backup instead")

@@ -1,0 +1,205 @@
+"""Namespaces in which a node lives, so that the end of one process is the end of everything.
+
+A node makes mounts, bridges, packet filter rules and processes that outlive their starter, and an
+interrupted test run would leave all of them on the machine. In a box the network, the mounts and
+the processes are the box's own: when its first process dies, for whatever reason, the kernel
+removes them. The machine sees one network link, over which it reaches the node's services and pods,
+and control groups below one name.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from e2e.node.cgroups import Cgroups
+from support.processes import ServerProcess
+from support.waiting import wait_until_sync
+
+_INIT = Path(__file__).with_name("box_init.py")
+_PREFIX = "csp-node-"
+_BOXES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """A box's part of the address space; boxes with other numbers are other parts."""
+
+    number: int
+
+    @property
+    def link(self) -> str:
+        return f"csp-node{self.number}"
+
+    @property
+    def machine(self) -> str:
+        """The machine, seen from the box."""
+        return f"10.98.{self.number}.2"
+
+    @property
+    def node(self) -> str:
+        return f"10.98.{self.number}.1"
+
+    @property
+    def services(self) -> str:
+        return f"10.96.{self.number}.0/24"
+
+    @property
+    def pods(self) -> str:
+        return f"10.97.{self.number}.0/24"
+
+
+class Box:
+    """Fresh namespaces and a directory. `close()` ends every process in it and removes all."""
+
+    def __init__(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self.addresses = Addresses(_free_number())
+        self.cgroups = Cgroups(f"csp-e2e-{self.addresses.number}")
+        self._holder = ServerProcess(
+            [
+                shutil.which("unshare") or "unshare",
+                "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+                "--propagation", "private",
+                sys.executable, "-I", "-S", _INIT, self.directory,
+            ],
+            log=self.directory / "box.log",
+        )  # fmt: skip
+
+    def open(self) -> None:
+        """Returns when programs can run inside and the machine reaches the node's address."""
+
+        def ready() -> bool:
+            if not self._holder.running:
+                raise RuntimeError(f"the node's namespaces failed:\n{self._holder.tail()}")
+            return (self.directory / "ready").exists()
+
+        wait_until_sync(ready, 30, "the node's namespaces")
+        self.cgroups.create()
+        self._connect()
+
+    @property
+    def init(self) -> int:
+        """The pid, as the machine sees it, of the box's first process."""
+        pid: int = psutil.Process(self._holder.pid).children()[0].pid
+        return pid
+
+    @property
+    def network(self) -> tuple[str | Path, ...]:
+        """What comes before a program that is to run in the box's network only."""
+        return ("/usr/bin/nsenter", f"--net=/proc/{self.init}/ns/net")
+
+    def inside(self, arguments: Sequence[str | Path], *, name: str) -> InsideProcess:
+        """Starts a program in all of the box's namespaces."""
+        enter = ("/usr/bin/nsenter", "--target", str(self.init), "--net", "--mount", "--pid")
+        return InsideProcess([*enter, *arguments], log=self.directory / f"{name}.log")
+
+    def run(self, *arguments: str | Path, timeout: float = 120) -> str:
+        """A program's standard output, run inside. Raises RuntimeError with what it said."""
+        enter = ("/usr/bin/nsenter", "--target", str(self.init), "--net", "--mount", "--pid")
+        return _run(*enter, *arguments, timeout=timeout)
+
+    def pids(self) -> list[int]:
+        """Of every process inside, as the machine sees them."""
+        own = Path(f"/proc/{self.init}/ns/pid").readlink()
+        found = []
+        for pid in psutil.pids():
+            try:
+                if Path(f"/proc/{pid}/ns/pid").readlink() == own:
+                    found.append(pid)
+            except OSError:
+                continue
+        return found
+
+    def close(self) -> None:
+        inside = self.pids() if self._holder.running and psutil.pid_exists(self._holder.pid) else []
+        self._holder.kill()
+        wait_until_sync(
+            lambda: not any(psutil.pid_exists(pid) for pid in inside),
+            60,
+            "the box's processes ended",
+        )
+        link = Path("/sys/class/net", self.addresses.link)
+        wait_until_sync(lambda: not link.exists(), 30, "the node's network link being gone")
+        self.cgroups.remove()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _connect(self) -> None:
+        """A link to the box, and routes over it to its pods and services."""
+        a = self.addresses
+        inner = "node0"
+        _run("ip", "link", "add", a.link, "type", "veth", "peer", inner, "netns", str(self.init))
+        _run("ip", "address", "add", f"{a.machine}/24", "dev", a.link)
+        _run("ip", "link", "set", a.link, "up")
+        self.run("ip", "address", "add", f"{a.node}/24", "dev", inner)
+        self.run("ip", "link", "set", inner, "up")
+        self.run("ip", "route", "add", "default", "via", a.machine)
+        for network in (a.services, a.pods):
+            _run("ip", "route", "add", network, "via", a.node)
+
+
+class InsideProcess(ServerProcess):
+    """A program in the box. nsenter stays as its parent, and signals go to the program."""
+
+    @property
+    def program(self) -> psutil.Process:
+        return psutil.Process(self.pid).children()[0]
+
+    def signal(self, number: int) -> None:
+        self.program.send_signal(number)
+
+    def kill(self) -> None:
+        if self.running:
+            self.program.kill()
+        self._process.wait(10)
+
+    def stop(self, deadline: float = 10.0) -> None:
+        if self.running:
+            self.program.terminate()
+            try:
+                self._process.wait(deadline)
+            except subprocess.TimeoutExpired:
+                self.program.kill()
+        self._process.wait(5)
+
+
+def remove_leftovers() -> None:
+    """What a killed run could not: directories and control groups whose box is gone."""
+    for directory in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        marker = str(directory)
+        if not any(marker in " ".join(_arguments(p)) for p in psutil.process_iter()):
+            shutil.rmtree(directory, ignore_errors=True)
+    for number in range(_BOXES):
+        if not Path("/sys/class/net", Addresses(number).link).exists():
+            Cgroups(f"csp-e2e-{number}").remove()
+
+
+def _free_number() -> int:
+    for number in range(_BOXES):
+        if not Path("/sys/class/net", Addresses(number).link).exists():
+            return number
+    raise RuntimeError(f"{_BOXES} nodes are running on this machine already")
+
+
+def _arguments(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def _run(*arguments: str | Path, timeout: float = 30) -> str:
+    done = subprocess.run(
+        [str(argument) for argument in arguments], capture_output=True, text=True, timeout=timeout
+    )
+    if done.returncode != 0:
+        said = done.stderr.strip() or done.stdout.strip()
+        raise RuntimeError(f"{' '.join(map(str, arguments))} failed: {said}")
+    return done.stdout

@@ -1,0 +1,10 @@
+"""What the node tells the person who started it."""
+
+from __future__ import annotations
+
+import sys
+
+
+def say(text: str) -> None:
+    """Progress goes to standard error: standard output belongs to the command that follows."""
+    print(f"e2e: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,103 @@
+"""Sessions in a cluster: as resources, and as somebody sees them through the API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from e2e.installation import OWNER, Installation
+from support.play import log_of as read_log
+from support.play import new_session, settled
+from support.viewer import Viewer
+from support.waiting import wait_until
+
+KIND = "agentsession"
+Resource = dict[str, Any]
+
+
+def resource(name: str, *, prompt: str | None = None, **spec: Any) -> Resource:
+    """An AgentSession of the first user. `spec` in the resource's spelling."""
+    if prompt is not None:
+        spec["prompt"] = {"text": prompt, **spec.get("prompt", {})}
+    return {
+        "apiVersion": "sessionplane.io/v1alpha1",
+        "kind": "AgentSession",
+        "metadata": {"name": name},
+        "spec": {"owner": OWNER, **spec},
+    }
+
+
+def condition(found: Resource, type_: str) -> Resource:
+    """A condition of a resource; empty when it has none of this type."""
+    conditions = found.get("status", {}).get("conditions", [])
+    return next((entry for entry in conditions if entry["type"] == type_), {})
+
+
+async def until_condition(
+    installation: Installation, name: str, type_: str, status: str = "True", deadline: float = 90
+) -> Resource:
+    """The session's resource once the condition has that status."""
+
+    def seen() -> Resource | None:
+        found: Resource = installation.get(KIND, name)
+        return found if condition(found, type_).get("status") == status else None
+
+    found = await wait_until(seen, deadline, f"{type_}={status} of {name}", interval=0.3)
+    assert found is not None
+    return found
+
+
+def name_of(session_id: str) -> str:
+    """The resource of a session that was made through the API."""
+    return session_id.replace("_", "-").lower()
+
+
+def pod_of(installation: Installation, session_id: str) -> Resource:
+    """The pod that is the session's worker: name, uid, ip."""
+    pod: Resource = installation.get(KIND, name_of(session_id))["status"]["pod"]
+    return pod
+
+
+def pods(installation: Installation, state: str) -> list[Resource]:
+    """Worker pods that are warm or claimed, without those that are on their way out."""
+    found = installation.get("pods", "-l", f"sessionplane.io/state={state}")
+    return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+
+@asynccontextmanager
+async def watching(
+    installation: Installation, *, url: str | None = None, **agent: Any
+) -> AsyncIterator[Viewer]:
+    """A viewer of a new session. In the end all that it was shown must be the log, and no turn,
+    question or queued message may be left over."""
+    async with installation.client() as client:
+        session = await new_session(client, **agent)
+        viewer = Viewer(url or installation.url, session, installation.headers)
+        await viewer.connect()
+        try:
+            yield viewer
+            await settled(viewer, client)
+        finally:
+            await viewer.close()
+        answer = await client.delete(f"/sessions/{session}")
+        assert answer.status_code == 200, answer.text
+
+
+async def log_of(installation: Installation, session_id: str) -> list[dict[str, Any]]:
+    """The whole log."""
+    async with installation.client() as client:
+        return await read_log(client, session_id)
+
+
+def database_log(installation: Installation, session_id: str) -> list[bytes]:
+    """The session's events as PostgreSQL holds them, byte for byte, in order."""
+    query = (
+        "copy (select encode(convert_to(payload::text, 'UTF8'), 'base64') from events "
+        f"where session_id = '{session_id}' order by seq) to stdout"
+    )
+    psql = "PATH=$PATH:$(echo /usr/lib/postgresql/*/bin) psql -h /tmp -U csp -d csp -Atc"
+    printed = installation.csp(
+        "exec", "csp-postgresql-0", "--", "/bin/sh", "-c", f'{psql} "{query}"'
+    )
+    return [bytes(line, "ascii") for line in printed.splitlines()]

@@ -1,0 +1,125 @@
+"""Parts of the installation go away while sessions live."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from e2e.installation import Installation
+from e2e.sessions import (
+    KIND,
+    database_log,
+    pod_of,
+    pods,
+    resource,
+    until_condition,
+    watching,
+)
+from support.play import say, script, slow
+from support.waiting import wait_until
+
+AWAY_S = 60
+
+
+async def test_sessions_live_on_while_the_operator_is_away_for_a_minute(
+    installation: Installation,
+) -> None:
+    async with watching(installation) as viewer:
+        await viewer.turn(script(say("one")), deadline=120)
+        pod = pod_of(installation, viewer.session_id)
+        installation.csp("scale", "deployment/csp-operator", "--replicas=0")
+        gone = time.monotonic()
+        try:
+            await wait_until(
+                lambda: not installation.pods("operator"), 60, "the operator being gone", interval=1
+            )
+            installation.apply(resource("patient"))
+            turns = 0
+            while time.monotonic() < gone + AWAY_S:
+                end = await viewer.turn(script(slow(20, pause=0.1)))
+                assert end["outcome"] == "completed"
+                turns += 1
+            assert turns > 1
+        finally:
+            installation.csp("scale", "deployment/csp-operator", "--replicas=2")
+        await until_condition(installation, "patient", "Ready", deadline=120)
+        assert pod_of(installation, viewer.session_id)["uid"] == pod["uid"]
+    installation.csp("delete", KIND, "patient", "--wait=true")
+    installation.ready()
+
+
+async def replace_gateway(installation: Installation, name: str) -> None:
+    """Deletes a gateway's pod and waits for another in its place."""
+    installation.csp("delete", "pod", name, "--wait=false")
+
+    def replaced() -> bool:
+        ready = installation.gateways()
+        return name not in ready and len(ready) >= 2
+
+    await wait_until(replaced, 90, f"another gateway than {name}", interval=0.5)
+
+
+async def test_a_gateway_pod_deleted_in_mid_stream_costs_its_client_nothing(
+    installation: Installation,
+) -> None:
+    async with watching(installation) as viewer:
+        message = await viewer.say(script(slow(150, pause=0.1, word="tick ")))
+        await viewer.partial(20, deadline=120)
+        for gateway in installation.gateways():
+            if viewer.closed is None:
+                await replace_gateway(installation, gateway)
+        await viewer.gone(60)
+        await viewer.connect(deadline=60)
+        end = await viewer.turn_end(message, deadline=120)
+        assert end["outcome"] == "completed"
+        assert viewer.text() == "tick " * 150
+        stored = database_log(installation, viewer.session_id)
+        assert [json.loads(event) for event in stored] == viewer.facts
+    installation.ready()
+
+
+async def test_a_postgresql_that_restarts_in_mid_turn_loses_no_fact(
+    installation: Installation,
+) -> None:
+    async with watching(installation) as viewer:
+        await viewer.turn(script(say("kept")), deadline=120)
+        message = await viewer.say(script(slow(200, pause=0.1, word="tick ")))
+        await viewer.partial(20, deadline=120)
+        installation.csp("delete", "pod", "csp-postgresql-0", "--wait=true")
+        installation.ready()
+        await viewer.connect(deadline=120)
+        await viewer.turn_end(message, deadline=180)
+        await viewer.turn(script(say("afterwards")), deadline=120)
+        assert viewer.text().startswith("kept") and viewer.text().endswith("afterwards")
+
+
+async def test_a_service_whose_address_changes_is_followed(installation: Installation) -> None:
+    """Workers have no DNS: what they know of an address is what they were started with."""
+    service = installation.get("service", "csp-model-proxy")
+    old = service["spec"].pop("clusterIP")
+    service["spec"].pop("clusterIPs")
+    for field in ("uid", "resourceVersion", "creationTimestamp"):
+        service["metadata"].pop(field)
+    async with watching(installation) as viewer:
+        await viewer.turn(script(say("before")), deadline=120)
+        installation.csp("delete", "service", "csp-model-proxy", "--wait=true")
+        # A taker of the old address, so that it cannot come back by chance.
+        blocker = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "old-address"},
+            "spec": {"clusterIP": old, "ports": [{"port": 1}]},
+        }
+        installation.apply(blocker)
+        installation.apply(service)
+        new = installation.get("service", "csp-model-proxy")["spec"]["clusterIP"]
+        assert new != old
+
+        def followed() -> bool:
+            spares = pods(installation, "warm")
+            return bool(spares) and all(new in json.dumps(pod["spec"]) for pod in spares)
+
+        await wait_until(followed, 120, "warm pods that know the new address", interval=1)
+        async with watching(installation) as other:
+            await other.turn(script(say("at the new one")), deadline=120)
+        installation.csp("delete", "service", "old-address", "--wait=true")

@@ -1,0 +1,50 @@
+"""An AgentSession that somebody applies and goes away: its prompt runs, and its answer is kept."""
+
+from __future__ import annotations
+
+import re
+
+from e2e.installation import Installation
+from e2e.sessions import KIND, condition, log_of, resource, until_condition
+from support.play import bash, say, script
+
+
+async def test_an_applied_prompt_ends_with_its_answer_in_the_log_and_in_the_status(
+    installation: Installation,
+) -> None:
+    installation.apply(resource("greeting", prompt=script(say("Good morning."))))
+    finished = await until_condition(installation, "greeting", "Ready")
+    session_id = finished["status"]["sessionId"]
+    assert re.fullmatch(r"sesn_\w+", session_id)
+    await until_condition(installation, "greeting", "TurnActive", "False")
+    found = installation.get(KIND, "greeting")
+    assert found["status"]["result"] == "Good morning."
+    log = await log_of(installation, session_id)
+    said = [event for event in log if event["type"] == "agent.message"]
+    assert said[-1]["content"][0]["text"] == "Good morning."
+    installation.csp("delete", KIND, "greeting", "--wait=true")
+
+
+async def test_a_prompt_that_needs_a_tool_works_in_the_pod_and_denies_what_nobody_allows(
+    installation: Installation,
+) -> None:
+    text = script(bash("echo from the pod > note.txt; cat note.txt"), say("Done."))
+    installation.apply(resource("careful", prompt=text))
+    await until_condition(installation, "careful", "Ready")
+    found = await until_condition(installation, "careful", "TurnActive", "False")
+    log = await log_of(installation, found["status"]["sessionId"])
+    results = [event for event in log if event["type"] == "agent.tool_result"]
+    assert results and results[-1]["is_error"], "onApproval is Deny"
+    installation.csp("delete", KIND, "careful", "--wait=true")
+
+
+async def test_a_person_sees_in_one_line_how_a_session_is(installation: Installation) -> None:
+    installation.apply(resource("seen"))
+    await until_condition(installation, "seen", "Ready")
+    wide = installation.csp("get", "as", "seen", "-o", "wide")
+    assert "seen" in wide and "Bound" in wide, wide
+    waited = installation.csp("wait", "--for=condition=Ready", "as/seen", "--timeout=10s")
+    assert "condition met" in waited
+    assert condition(installation.get(KIND, "seen"), "Ready")["message"]
+    assert "pool" in installation.kubectl("explain", "as.spec").lower()
+    installation.csp("delete", KIND, "seen", "--wait=true")

@@ -1,0 +1,1 @@
+"""Applies decisions: gathers facts from the store, asks the pure rules, writes what they say."""
