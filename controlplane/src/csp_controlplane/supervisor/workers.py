@@ -222,7 +222,11 @@ class Workers:
         if worker.session_id is None:
             self._spare_failed(worker.profile, message)
         elif not worker.ready:
-            self._failures[worker.session_id] = f"{message}. Its log: {self._log_file.path}"
+            # A person reads this; what the worker said is in the log.
+            self._failures[worker.session_id] = (
+                "The session's worker could not be started. Send a message to try again; whoever "
+                f"runs csp finds the cause in {self._log_file.path.name}."
+            )
             while len(self._failures) > KEPT_FAILURES:
                 del self._failures[next(iter(self._failures))]
 
