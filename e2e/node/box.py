@@ -125,9 +125,10 @@ class Box:
             wait_until_sync(
                 lambda: not any(_living(pid) for pid in inside), 60, "the box's processes ended"
             )
-            link = Path("/sys/class/net", self.addresses.link)
-            wait_until_sync(lambda: not link.exists(), 30, "the node's network link being gone")
         finally:
+            # The kernel takes its time to remove a network that nobody uses any more.
+            with suppress(RuntimeError):
+                _run("ip", "link", "delete", self.addresses.link)
             self.cgroups.remove()
             shutil.rmtree(self.directory, ignore_errors=True)
 
