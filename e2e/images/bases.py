@@ -55,9 +55,18 @@ class Base:
 
     @property
     def python(self) -> str:
-        """The version of its Python, such as 3.11."""
-        listed = subprocess.run(["tar", "-tf", str(self.archive)], capture_output=True, text=True)
-        found = re.search(r"usr/bin/python(3\.\d+)$", listed.stdout, re.MULTILINE)
+        """The full version of its Python, such as 3.11.2."""
+        status = subprocess.run(
+            ["tar", "-xOf", str(self.archive), "./var/lib/dpkg/status"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        found = re.search(
+            r"^Package: python3\.\d+-minimal\n(?:.+\n)*?Version: (\d+\.\d+\.\d+)",
+            status,
+            re.MULTILINE,
+        )
         if found is None:
             raise MissingBinaries(f"the base image {self.name} holds no Python")
         return found[1]

@@ -9,11 +9,14 @@ and control groups below one name.
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,28 +111,29 @@ class Box:
 
     def pids(self) -> list[int]:
         """Of every process inside, as the machine sees them."""
-        own = Path(f"/proc/{self.init}/ns/pid").readlink()
-        found = []
-        for pid in psutil.pids():
-            try:
-                if Path(f"/proc/{pid}/ns/pid").readlink() == own:
-                    found.append(pid)
-            except OSError:
-                continue
-        return found
+        return _sharing("pid", self.init)
 
     def close(self) -> None:
-        inside = self.pids() if self._holder.running and psutil.pid_exists(self._holder.pid) else []
+        alive = self._holder.running and psutil.pid_exists(self._holder.pid)
+        inside = {*self.pids(), *self._on_its_network()} if alive else set()
         self._holder.kill()
-        wait_until_sync(
-            lambda: not any(psutil.pid_exists(pid) for pid in inside),
-            60,
-            "the box's processes ended",
-        )
-        link = Path("/sys/class/net", self.addresses.link)
-        wait_until_sync(lambda: not link.exists(), 30, "the node's network link being gone")
-        self.cgroups.remove()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        for pid in inside:
+            # Programs that have joined the network alone do not end with the first process.
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            wait_until_sync(
+                lambda: not any(_living(pid) for pid in inside), 60, "the box's processes ended"
+            )
+        finally:
+            # The kernel takes its time to remove a network that nobody uses any more.
+            with suppress(RuntimeError):
+                _run("ip", "link", "delete", self.addresses.link)
+            self.cgroups.remove()
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _on_its_network(self) -> list[int]:
+        return _sharing("net", self.init)
 
     def _connect(self) -> None:
         """A link to the box, and routes over it to its pods and services."""
@@ -179,6 +183,28 @@ def remove_leftovers() -> None:
     for number in range(_BOXES):
         if not Path("/sys/class/net", Addresses(number).link).exists():
             Cgroups(f"csp-e2e-{number}").remove()
+
+
+def _sharing(namespace: str, pid: int) -> list[int]:
+    """Processes in the same namespace of this kind as that one."""
+    own = Path(f"/proc/{pid}/ns/{namespace}").readlink()
+    if own == Path(f"/proc/self/ns/{namespace}").readlink():
+        return []  # not a box's: the machine itself would be listed
+    found = []
+    for other in psutil.pids():
+        try:
+            if Path(f"/proc/{other}/ns/{namespace}").readlink() == own:
+                found.append(other)
+        except OSError:
+            continue
+    return found
+
+
+def _living(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _free_number() -> int:

@@ -27,10 +27,10 @@ from support.worker_client import MODEL, say, script, tool
 if TYPE_CHECKING:
     from conftest import ScriptedModel
 
-pytestmark = pytest.mark.timeout(300)  # real workers, maybe on a busy machine
+pytestmark = pytest.mark.timeout(900)  # real workers, maybe on a busy machine
 WHO = Principal(TENANT, ALICE)
 FREE = {"defaultPermission": "allow", "permissions": {}, "model": MODEL}
-LONG_S = 90.0
+LONG_S = 240.0
 
 
 @dataclass

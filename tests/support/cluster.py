@@ -24,7 +24,7 @@ from support.kube import POOLS, Kube, condition, is_true, pool
 from support.kubelet import Kubelet
 from support.operator_process import OperatorProcess
 
-READY_S = 120.0
+READY_S = 240.0
 
 
 @dataclass

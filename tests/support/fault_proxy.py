@@ -115,7 +115,10 @@ class FaultProxy:
         }
         headers["Authorization"] = f"Bearer {self._server.token}"
         async with self._session.request(
-            call.method, self._server.url + str(request.rel_url), data=call.body, headers=headers
+            call.method,
+            self._server.url + str(request.rel_url),
+            data=call.body or None,
+            headers=headers,
         ) as answer:
             try:
                 if fault is not None:

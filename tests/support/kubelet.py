@@ -30,7 +30,7 @@ _ADDRESSES = (
     f"127.{10 + os.getpid() % 200}.{number // 250 % 250}.{number % 250 + 1}" for number in count()
 )
 _PROBE_S = 0.1
-_READY_S = 90.0
+_READY_S = 240.0
 
 
 class Kubelet:

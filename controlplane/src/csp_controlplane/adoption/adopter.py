@@ -158,14 +158,16 @@ class Adopter:
         tenant, session = origin.tenant, origin.session
         with suppress(lifecycle.SessionGone):
             if sight.finished and not sight.from_api:
-                await self._service.end(tenant, session, f"The session has ended: {sight.finished}")
+                await self._service.resources.end(
+                    tenant, session, f"The session has ended: {sight.finished}"
+                )
             elif sight.rest == "suspended":
-                await self._service.suspend(tenant, session)
+                await self._service.resources.suspend(tenant, session)
             elif suspended:
-                await self._service.resume(tenant, session)
+                await self._service.resources.resume(tenant, session)
             elif sight.rest == "idle":
-                await self._service.pause_if_idle(tenant, session)
-            await self._service.keep(tenant, session)
+                await self._service.resources.pause_if_idle(tenant, session)
+            await self._service.resources.keep(tenant, session)
 
     # ---- one that is gone
 

@@ -45,7 +45,7 @@ class Birth:
             if refusal is not None:
                 return refusal
         uid = str(resource["metadata"]["uid"])
-        session = await self._service.create_for_resource(
+        session = await self._service.resources.create(
             who,
             uid,
             spec.agent,
@@ -55,7 +55,7 @@ class Birth:
         if spec.resume_from is not None:
             with suppress(SessionGone):
                 text = f"The conversation goes on in the session {session}."
-                await self._service.end(who.tenant, spec.resume_from, text)
+                await self._service.resources.end(who.tenant, spec.resume_from, text)
         return Origin(who.tenant, session, uid)
 
     async def _not_resumable(self, who: Principal, session: str) -> Refusal | None:

@@ -49,9 +49,9 @@ class Endings:
         self._runtime.release(origin.session)
         with suppress(SessionGone):
             if whole:
-                await self._service.rest(origin.tenant, origin.session, UNINSTALLED)
+                await self._service.resources.rest(origin.tenant, origin.session, UNINSTALLED)
             else:
-                await self._service.end(origin.tenant, origin.session, ENDED)
+                await self._service.resources.end(origin.tenant, origin.session, ENDED)
 
     async def vanished_while_away(self) -> None:
         """Sessions whose resource went while no gateway looked: nobody knows why, so they rest."""
@@ -61,7 +61,7 @@ class Endings:
                 continue
             log.info("resource_missing", session_id=origin.session)
             with suppress(SessionGone):
-                await self._service.rest(origin.tenant, origin.session, UNINSTALLED)
+                await self._service.resources.rest(origin.tenant, origin.session, UNINSTALLED)
 
     async def _superseded(self, origin: Origin, sight: Sight) -> bool:
         """Whether the session lives on another resource by now, or was deleted itself."""

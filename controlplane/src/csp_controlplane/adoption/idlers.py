@@ -44,7 +44,7 @@ class Idlers:
         left = idle_left(facts, str(lifecycle.get("idleTimeout") or DEFAULT), self._now())
         if left is None or left > 0:
             return left
-        await self._service.pause_if_idle(tenant, session)
+        await self._service.resources.pause_if_idle(tenant, session)
         return None
 
 

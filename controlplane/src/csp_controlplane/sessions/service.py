@@ -6,13 +6,10 @@ and ownership; a foreign session looks exactly like an unknown one. Accepted mea
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any, Literal
 
-import asyncpg
-
-from csp_controlplane.attach import archive, lifecycle
 from csp_controlplane.attach.attacher import Attacher
 from csp_controlplane.attach.core import Core
 from csp_controlplane.attach.lifecycle import decide_and_append, release_worker
@@ -25,8 +22,9 @@ from csp_controlplane.errors import InvalidRequest, NotFound
 from csp_controlplane.live.frames import DELETED
 from csp_controlplane.live.subscription import Subscription
 from csp_controlplane.sessions import workspace
+from csp_controlplane.sessions.resources import ResourceSessions
 from csp_controlplane.sessions.sending import Sender
-from csp_controlplane.store import origins, session_views, sessions
+from csp_controlplane.store import session_views, sessions
 from csp_controlplane.store.log import LogQuery, query_log
 from csp_controlplane.store.session_views import ListQuery
 from csp_controlplane.store.sessions import NewSession, SessionRow
@@ -51,6 +49,7 @@ class SessionService:
         self._core = core
         self._attacher = attacher
         self._sender = Sender(core, attacher)
+        self.resources = ResourceSessions(core, attacher)
 
     # ---- the session itself
 
@@ -93,94 +92,6 @@ class SessionService:
         if first:
             await self._sender.send(who, row, first, keys=[None] * len(first))
         return await self.get(who, new.id)
-
-    async def create_for_resource(
-        self,
-        who: Principal,
-        origin_uid: str,
-        spec: AgentSpec,
-        *,
-        budget_microusd: int | None = None,
-        resume_from: str | None = None,
-    ) -> str:
-        """The id of the session of a resource that somebody else wrote; made if need be.
-
-        `resume_from`: the owner's session whose conversation and files it begins with.
-        """
-        now = self._core.make.now()
-        new = NewSession(
-            id=self._core.make.new_id("sesn"),
-            month=now.date().replace(day=1),
-            tenant=who.tenant,
-            owner=who.user_id,
-            agent={},
-            spec=spec,
-            agent_id=None,
-            agent_version=None,
-            environment_id=None,
-            title=None,
-            metadata={},
-            fold=Fold(permission_mode=spec.permission_mode),
-            origin_uid=origin_uid,
-            budget_microusd=budget_microusd,
-            resume_from=resume_from,
-        )
-        try:
-            await sessions.insert(self._core.db, new)
-        except asyncpg.UniqueViolationError:  # another gateway was faster
-            found = await origins.sessions_of(self._core.db, [origin_uid], [])
-            return found[0].session
-        return new.id
-
-    # ---- what its resource says; `tenant` has been checked by whoever found the session
-
-    async def suspend(self, tenant: str, session_id: str) -> None:
-        """Raises lifecycle.SessionGone, as those below."""
-        await lifecycle.suspend(self._core, tenant, session_id, self._attacher.known(session_id))
-
-    async def resume(self, tenant: str, session_id: str) -> None:
-        """The end of a suspension."""
-        await self._decide(tenant, session_id, lambda fold: decisions.resume(fold, self._core.make))
-
-    async def pause_if_idle(self, tenant: str, session_id: str) -> bool:
-        """Keeps the files and gives the worker back, if nobody needs it."""
-        row = await sessions.load(self._core.db, tenant, session_id)
-        if row is None or row.state != "active" or row.fold.queue:
-            return False
-        await archive.save_before_rest(self._core, await self._attacher.hub(row))
-        self._attacher.forget_if_unused(session_id)
-        hub = self._attacher.known(session_id)
-        return await lifecycle.pause_if_idle(self._core, tenant, session_id, hub)
-
-    async def rest(self, tenant: str, session_id: str, message: str) -> None:
-        """Stops whatever runs and keeps everything; the next message wakes the session."""
-
-        def decide(fold: Fold) -> decisions.Decision | None:
-            return decisions.rest(fold, self._core.make, reason="worker_lost", message=message)
-
-        if await self._decide(tenant, session_id, decide):
-            await release_worker(self._core, tenant, session_id, "uninstalled")
-
-    async def end(self, tenant: str, session_id: str, message: str) -> None:
-        """The session is over; its log stays."""
-
-        def decide(fold: Fold) -> decisions.Decision | None:
-            return decisions.finish(fold, self._core.make, message)
-
-        if await self._decide(tenant, session_id, decide):
-            await release_worker(self._core, tenant, session_id, "ended")
-
-    async def _decide(
-        self, tenant: str, session_id: str, decide: Callable[[Fold], decisions.Decision | None]
-    ) -> bool:
-        hub = self._attacher.known(session_id)
-        return await decide_and_append(self._core, tenant, session_id, decide, hub=hub)
-
-    async def keep(self, tenant: str, session_id: str) -> None:
-        """Makes sure that this gateway looks after the session, if it needs that."""
-        row = await sessions.load(self._core.db, tenant, session_id)
-        if row is not None and row.fold.needs_worker:
-            await self._attacher.keep(row)
 
     async def get(self, who: Principal, session_id: str) -> SessionRecord:
         """Raises NotFound for an unknown or foreign session."""

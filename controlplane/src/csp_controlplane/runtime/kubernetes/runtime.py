@@ -23,6 +23,7 @@ from csp_controlplane.runtime.kubernetes.sight import (
     Rest,
     Sight,
     manifest,
+    pool_report,
     session_of_name,
     sight_of,
 )
@@ -181,12 +182,10 @@ class KubernetesRuntime:
 
     async def resting(self, session_id: str) -> Rest | None:
         """Whether its resource says that the session rests, asked anew."""
-        sight = self._sight(session_id)
-        if sight is None:
+        if (sight := self._sight(session_id)) is None:
             return None
         await self._look(sight)
-        sight = self._sight(session_id)
-        return sight.rest if sight is not None else None
+        return seen.rest if (seen := self._sight(session_id)) is not None else None
 
     async def watch(self) -> AsyncIterator[WorkerGone]:
         """Ends of pods, for ever."""
@@ -205,18 +204,7 @@ class KubernetesRuntime:
             found = await self.api.pool(self.settings.namespace, name)
         except (Absent, Rejected) as error:
             raise RuntimeUnavailable(f"the AgentPool {name!r} cannot be read: {error}") from error
-        spec, status = found.get("spec") or {}, found.get("status") or {}
-        conditions = {item.get("type"): item for item in status.get("conditions") or ()}
-        stuck = conditions.get("Unschedulable", {}).get("status") == "True"
-        profile = {
-            "profile": name,
-            "target": (spec.get("scaling") or {}).get("targetSpare", 0),
-            "warm": status.get("warm", 0),
-            "starting": status.get("starting", 0),
-            "failing": stuck,
-            "last_error": conditions.get("Unschedulable", {}).get("message"),
-        }
-        return {"profiles": [profile]}
+        return pool_report(name, found)
 
     # ---- below
 
@@ -289,9 +277,8 @@ class KubernetesRuntime:
             and after.worker.worker_id == gone.worker_id
         ):
             return
-        session = self._sessions.get(change.key)
-        if session is None and before.from_api:
-            session = session_of_name(before.name)
+        known = session_of_name(before.name) if before.from_api else None
+        session = self._sessions.get(change.key, known)
         asked = after is None or after.rest or after.deleting or after.pod == gone.worker_id
         told = (after.waiting if after is not None else None) or "The session's pod has ended."
         end = WorkerGone(gone.worker_id, session, "deleted" if asked else "lost", told)

@@ -140,3 +140,18 @@ def session_of_name(name: str) -> str:
     """The inverse of csp_crds.names.resource_name: sesn-01abc is sesn_01ABC."""
     prefix, _, rest = name.partition("-")
     return f"{prefix}_{rest.upper()}"
+
+
+def pool_report(name: str, pool: dict[str, Any]) -> dict[str, Any]:
+    """An AgentPool in the form that readiness and metrics take from every runtime."""
+    spec, status = pool.get("spec") or {}, pool.get("status") or {}
+    stuck = condition(pool, "Unschedulable")
+    profile = {
+        "profile": name,
+        "target": (spec.get("scaling") or {}).get("targetSpare", 0),
+        "warm": status.get("warm", 0),
+        "starting": status.get("starting", 0),
+        "failing": stuck.get("status") == "True",
+        "last_error": stuck.get("message"),
+    }
+    return {"profiles": [profile]}
