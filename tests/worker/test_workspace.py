@@ -111,6 +111,7 @@ def test_the_fingerprint_changes_with_what_matters(tmp_path: Path) -> None:
         (b"no archive at all", "cannot be unpacked"),
         (gzipped((named("a"), b"x" * 900))[:-30], "cannot be unpacked"),
     ],
+    ids=["above", "absolute", "large", "twice", "no-archive", "cut"],
 )
 async def test_a_bad_archive_is_refused(tmp_path: Path, data: bytes, why: str) -> None:
     root = tmp_path / "root"
