@@ -9,6 +9,7 @@ import hashlib
 import re
 import subprocess
 import sys
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from packaging.markers import default_environment
@@ -54,8 +55,8 @@ def fetch(python: str) -> Path:
 
 def needed(lock: str, python: str) -> str:
     """The part of a lock that this full version of Python needs on Linux, without conditions."""
-    environment = {
-        **default_environment(),
+    environment: dict[str, str | AbstractSet[str]] = {
+        **{name: str(value) for name, value in default_environment().items()},
         "python_version": python.rpartition(".")[0],
         "python_full_version": python,
     }

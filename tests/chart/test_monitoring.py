@@ -56,6 +56,10 @@ class Prometheus:
 def operator(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a real operator's metrics. It has one pool, whose pods nobody runs."""
     port, namespace = free_port(), api_server.create_namespace()
+    for service, service_port in (("csp-model-proxy", 8402), ("csp-egress-proxy", 3128)):
+        api_server.kubectl(
+            "-n", namespace, "create", "service", "clusterip", service, f"--tcp={service_port}"
+        )
     api_server.kubectl("-n", namespace, "apply", "-f", "-", input=json.dumps(_POOL))
     process = ServerProcess(
         [sys.executable, "-m", "csp_operator"],

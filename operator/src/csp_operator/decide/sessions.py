@@ -164,7 +164,7 @@ def _serve(facts: SessionFacts, spec: AgentSessionSpec) -> SessionPlan:
         # Absent from a picture that may be old is not gone.
         return SessionPlan("Pending", Says("False", "Looking"), check=True)
     lost, rebinds = _count_loss(facts, spec, current)
-    if rebinds > spec.failure_policy.max_rebinds:
+    if lost and not usable and rebinds > spec.failure_policy.max_rebinds:
         text = f"{rebinds} pods in a row were lost. The last one: {_how_lost(facts)}"
         return replace(finish(facts, "Failed", "RebindsExhausted", text), rebinds=rebinds)
     if current is None and usable:
