@@ -164,7 +164,7 @@ async def test_idle_sessions_are_paused_and_busy_ones_never(
     kube: Kube, node: StandInNode, operator: OperatorProcess
 ) -> None:
     await kube.create(POOLS, pool(scaling={"targetSpare": 3, "cooldownSeconds": 0}))
-    short = {"lifecycle": {"idleTimeout": "2s"}}
+    short: dict[str, Any] = {"lifecycle": {"idleTimeout": "2s"}}
     for name in ("idle", "busy", "asking"):
         await kube.create(SESSIONS, session(name, **short))
         await kube.until(SESSIONS, name, bound)
