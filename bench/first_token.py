@@ -85,6 +85,7 @@ async def measure(quick: bool) -> list[Figure]:
 async def _second_turns(stack: Stack, api: httpx.AsyncClient, count: int) -> Figure:
     await asyncio.to_thread(wait_warm, stack)
     session = await _session(stack, api)
+    await asyncio.to_thread(wait_warm, stack)  # the spare that takes the place of the claimed one
     async with bare_agent(stack.directory, _model(stack), _spec(), spare=False) as bare:
         await session.first_token(ANSWER)
         await bare.first_token(ANSWER)

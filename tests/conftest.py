@@ -8,6 +8,11 @@ for each test.
 from __future__ import annotations
 
 import os
+
+# Tests start servers while gRPC is at work in this process. Its fork handlers then break calls off
+# ("Internal error from Core"), and what is started replaces itself with another program at once.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
