@@ -46,6 +46,8 @@ class Base:
         done = subprocess.run(
             [
                 "nice", "-n", "19", "mmdebstrap", "--variant=minbase", *excluded, _ONLY_NEEDED,
+                # Nothing that is half written is ever used.
+                "--dpkgopt=force-unsafe-io",
                 f"--include={','.join(self.packages)}", _suite(), str(unfinished), *_sources(),
             ],
             capture_output=True,
