@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bench.cluster_lab import ClusterLab, label_of, open_cluster
 from bench.figures import Figure
+from bench.meter import cpu_ns
 from bench.stats import percentile
 
 FIGURES = ("claim_p50_ms", "claim_p95_ms", "claim_api_writes")
@@ -21,10 +22,15 @@ async def measure(quick: bool) -> list[Figure]:
     async with open_cluster() as lab:
         await lab.fill(POOL)
         await _claims(lab, "before", WARM_UP)
-        before = lab.writes()
+        before, cpu = lab.writes(), cpu_ns(lab.operator_pid)
         took = await _claims(lab, "one", count)
-        after = lab.writes()
-    detail: dict[str, float | str] = {"claims": count, "min ms": min(took), "max ms": max(took)}
+        after, cpu = lab.writes(), cpu_ns(lab.operator_pid) - cpu
+    detail: dict[str, float | str] = {
+        "claims": count,
+        "min ms": min(took),
+        "max ms": max(took),
+        "operator cpu ms each": cpu / 1e6 / count,
+    }
     return [
         Figure("claim_p50_ms", percentile(took, 0.5), P50_MS, detail),
         Figure("claim_p95_ms", percentile(took, 0.95), P95_MS, detail),

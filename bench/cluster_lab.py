@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from csp_crds import names
 from support.apiserver import ApiServer
 from support.kube import POOLS, SESSIONS, Kube, StandInNode, bound, pool, session
 from support.operator_process import OperatorProcess
@@ -55,8 +56,9 @@ class ClusterLab:
 
     async def full(self, count: int) -> None:
         async def filled() -> bool:
-            found = await self.kube.get(POOLS, "default")
-            return (found.get("status") or {}).get("warm") == count
+            # The pods themselves: the pool's status is written at most once a second.
+            pods = await self.kube.pods(state=names.STATE_WARM)
+            return sum(1 for pod in pods if (pod.get("status") or {}).get("podIP")) == count
 
         await wait_until(filled, 120, f"{count} warm pods", interval=0.05)
 

@@ -17,6 +17,7 @@ from e2e.node.binaries import CACHE, MissingBinaries
 from e2e.node.report import say
 
 # What images do without.
+_ONLY_NEEDED = '--aptopt=APT::Install-Recommends "false"'
 _LEFT_OUT = ("doc", "man", "info", "locale", "lintian", "bug")
 
 
@@ -29,7 +30,9 @@ class Base:
 
     @property
     def archive(self) -> Path:
-        total = hashlib.sha256("\0".join([*self.packages, _suite(), *_LEFT_OUT]).encode())
+        total = hashlib.sha256(
+            "\0".join([*self.packages, _suite(), *_LEFT_OUT, _ONLY_NEEDED]).encode()
+        )
         return CACHE / f"base-{self.name}-{total.hexdigest()[:16]}.tar"
 
     def make(self) -> Path:
@@ -42,7 +45,9 @@ class Base:
         excluded = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in _LEFT_OUT]
         done = subprocess.run(
             [
-                "nice", "-n", "19", "mmdebstrap", "--variant=minbase", *excluded,
+                "nice", "-n", "19", "mmdebstrap", "--variant=minbase", *excluded, _ONLY_NEEDED,
+                # Nothing that is half written is ever used.
+                "--dpkgopt=force-unsafe-io",
                 f"--include={','.join(self.packages)}", _suite(), str(unfinished), *_sources(),
             ],
             capture_output=True,
@@ -78,7 +83,8 @@ TOOLS = (
 )  # fmt: skip
 PYTHON = Base("python", ("python3",))
 WORKER = Base("worker", ("python3", *TOOLS))
-SERVERS = Base("servers", ("postgresql-15", "redis-server", "squid"))
+EGRESS = Base("egress", ("squid",))
+SERVERS = Base("servers", ("postgresql-15", "redis-server"))
 
 
 def _suite() -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from e2e.images import wheels
-from e2e.images.bases import PYTHON, SERVERS, WORKER, Base
+from e2e.images.bases import EGRESS, PYTHON, SERVERS, WORKER, Base
 from e2e.node.binaries import CACHE, ROOT, MissingBinaries
 from e2e.node.report import say
 
@@ -74,7 +74,7 @@ IMAGES = (
         _CONTROLPLANE,
         target="scripted-model",
     ),
-    Image("csp-egress-proxy", "charts/images/egress-proxy/Dockerfile", SERVERS, ()),
+    Image("csp-egress-proxy", "charts/images/egress-proxy/Dockerfile", EGRESS, ()),
 )
 # PostgreSQL and Redis of the trial installation; people use the official images.
 SERVERS_REFERENCE = "csp-e2e-servers:1"
@@ -127,7 +127,7 @@ def _build(image: Image) -> None:
     say(f"building the image {image.reference}")
     base = _import(image.base)
     options = ["--build-arg", f"BASE={base}", "--build-arg", f"VERSION={VERSION}"]
-    if image.base is not SERVERS:
+    if image.base is not EGRESS:
         folder = wheels.fetch(image.base.python)
         options += [
             "--build-arg", "PIP=python3 /wheels/pip.whl/pip",

@@ -73,6 +73,11 @@ async def test_its_own_rules_are_enough_and_none_is_idle(
     lifecycle = {"ttlAfterFinished": "0s"}
     await kube.create(SESSIONS, session("one", lifecycle=lifecycle))
     await kube.until(SESSIONS, "one", bound)
+
+    async def told() -> bool:
+        return bool(await kube.list("events"))
+
+    await wait_until(told, 30, "an Event")
     note = {"metadata": {"annotations": {names.FINISH: "Done"}}}
     await kube.merge(SESSIONS, "one", note)
 

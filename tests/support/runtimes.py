@@ -173,6 +173,7 @@ class KubernetesHarness:
 
     async def come_back(self) -> None:
         await asyncio.to_thread(self._cluster.server.start_again)
+        await wait_until(lambda: self._mirror.synced, 60, "the copy being complete again")
 
     async def watching(self, count: int) -> None:
         def there() -> bool:

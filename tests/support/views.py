@@ -77,6 +77,7 @@ def named(uid: str = "p1", since: float = 60) -> SessionPod:
 def session_view(
     spec: dict[str, Any] | None = None, status: dict[str, Any] | None = None, **changes: Any
 ) -> SessionView:
+    parsed = AgentSessionSpec.model_validate({"owner": "ada@example.com", **(spec or {})})
     values: dict[str, Any] = {
         "namespace": "ns",
         "name": "s",
@@ -88,7 +89,8 @@ def session_view(
         "paused": False,
         "release": None,
         "finish": None,
-        "spec": AgentSessionSpec.model_validate({"owner": "ada@example.com", **(spec or {})}),
+        "spec": parsed,
+        "profile": parsed.agent.spawn_profile(),
         "status": AgentSessionStatus(**(status or {})),
         "invalid": None,
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, PlainSerializer
@@ -34,7 +35,7 @@ def agent_to_resource(spec: AgentSpec) -> dict[str, Any]:
 def _rename(value: Any, annotation: Any, *, inward: bool) -> Any:
     model = _model_in(annotation)
     if model is not None and isinstance(value, Mapping):
-        fields = {(to_camel(name) if inward else name): name for name in model.model_fields}
+        fields = _fields(model, inward)
         return {
             _name(key, fields, inward): _rename(
                 item, _annotation(model, key, fields), inward=inward
@@ -45,6 +46,12 @@ def _rename(value: Any, annotation: Any, *, inward: bool) -> Any:
         inner = get_args(annotation)[1]
         return {key: _rename(item, inner, inward=inward) for key, item in value.items()}
     return value
+
+
+@cache
+def _fields(model: type[BaseModel], inward: bool) -> Mapping[str, str]:
+    """The model's fields by the name that the data have."""
+    return {(to_camel(name) if inward else name): name for name in model.model_fields}
 
 
 def _name(key: str, fields: Mapping[str, str], inward: bool) -> str:

@@ -32,6 +32,7 @@ from csp_operator.settings import OperatorSettings
 from csp_operator.store import Store
 from csp_operator.surroundings import Blueprints
 from csp_operator.tasks import end, failure
+from csp_operator.watches import Watches, parts
 from csp_operator.work import Work
 
 log = structlog.get_logger(__name__)
@@ -58,7 +59,9 @@ async def run(settings: OperatorSettings) -> None:
     pools = PoolReconciler(core)
     intake = Intake(core, activity, pools)
     sessions = SessionReconciler(core, activity)
-    work = Work(core, leader, Resync(core, intake), sessions, pools, OrphanReconciler(core))
+    resync = Resync(core, intake)
+    work = Work(core, leader, resync, sessions, pools, OrphanReconciler(core))
+    watches = parts(Watches(api, resync, intake), settings.namespaces)
     stop = asyncio.Event()
     try:
         async with serve(settings.metrics_host, settings.metrics_port, metrics, store) as port:
@@ -75,7 +78,8 @@ async def run(settings: OperatorSettings) -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stop.set)
             watch = asyncio.create_task(kopf.run_tasks(tasks, ignored=known), name="watch")
-            await _until_stopped(watch, stop, lease=leader.run(api), work=work.run())
+            own = {"lease": leader.run(api), "work": work.run(), **watches}
+            await _until_stopped(watch, stop, own)
             await leader.release(api)
         # Last, because it takes every task that it does not know for one of its own that hangs.
         stop_watching.set()
@@ -100,10 +104,10 @@ async def _wait_for_definitions(api: KubeApi, settings: OperatorSettings) -> Non
 
 
 async def _until_stopped(
-    watch: asyncio.Task[None], stop: asyncio.Event, **parts: Coroutine[Any, Any, None]
+    watch: asyncio.Task[None], stop: asyncio.Event, own: dict[str, Coroutine[Any, Any, None]]
 ) -> None:
     """Runs the parts until a signal comes or something ends, which only failures do."""
-    others = [asyncio.create_task(part, name=name) for name, part in parts.items()]
+    others = [asyncio.create_task(part, name=name) for name, part in own.items()]
     told = asyncio.create_task(stop.wait(), name="stop-signal")
     try:
         await asyncio.wait({watch, told, *others}, return_when=asyncio.FIRST_COMPLETED)

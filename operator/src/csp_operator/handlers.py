@@ -1,4 +1,4 @@
-"""kopf's part: it watches, reconnects and calls these handlers; they only pass the news on.
+"""kopf's part: it runs the process, signs in, and watches pools; handlers only pass the news on.
 
 Handlers of events keep no state in the resources: no annotations, no finalizers, no writes of
 kopf's own. What they have seen is complete again after any failure, because the work is decided
@@ -51,7 +51,6 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.watching.connect_timeout = 10.0
     settings.networking.request_timeout = 60.0
     settings.networking.error_backoffs = _ForEver()  # type: ignore[assignment]
-    settings.watching.label_selectors["pods"] = names.POOL
     return settings
 
 
@@ -63,18 +62,8 @@ def registry(intake: Intake) -> kopf.OperatorRegistry:
     def _login(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo:
         return login(settings)
 
-    group, version = names.GROUP, names.VERSION
-
-    @kopf.on.event(group, version, names.SESSION_PLURAL, registry=made)
-    async def _session(event: kopf.RawEvent, **_: Any) -> None:
-        intake.session(event["object"], gone=event["type"] == "DELETED")
-
-    @kopf.on.event(group, version, names.POOL_PLURAL, registry=made)
+    @kopf.on.event(names.GROUP, names.VERSION, names.POOL_PLURAL, registry=made)
     async def _pool(event: kopf.RawEvent, **_: Any) -> None:
         intake.pool(event["object"], gone=event["type"] == "DELETED")
-
-    @kopf.on.event("", "v1", "pods", registry=made)
-    async def _pod(event: kopf.RawEvent, **_: Any) -> None:
-        intake.pod(event["object"], gone=event["type"] == "DELETED")
 
     return made

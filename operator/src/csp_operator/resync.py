@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from csp_crds import names
 from csp_operator.api.client import Listing
-from csp_operator.api.resources import PODS, POOLS, SESSIONS
+from csp_operator.api.resources import PODS, POOLS, SESSIONS, Resource
 from csp_operator.intake import Intake
 from csp_operator.reconcile.core import Core
 
@@ -22,11 +22,18 @@ class Resync:
         a session, not one whose session is news.
         """
         for namespace in self._core.settings.namespaces:
-            self._pools(namespace, await self._core.api.list(POOLS, namespace))
-            self._pods(namespace, await self._core.api.list(PODS, namespace, labels=names.POOL))
-            self._sessions(namespace, await self._core.api.list(SESSIONS, namespace))
+            for resource in (POOLS, PODS, SESSIONS):
+                await self.one(resource, namespace)
         self._intake.everything()
         self._core.metrics.resyncs.inc()
+
+    async def one(self, resource: Resource, namespace: str) -> int:
+        """One kind in one namespace, and the version of the list. Raises ApiError."""
+        labels = names.POOL if resource is PODS else None
+        listing = await self._core.api.list(resource, namespace, labels=labels)
+        enter = {POOLS: self._pools, PODS: self._pods, SESSIONS: self._sessions}[resource]
+        enter(namespace, listing)
+        return listing.version
 
     def _pods(self, namespace: str, listing: Listing) -> None:
         for item in listing.items:

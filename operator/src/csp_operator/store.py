@@ -21,6 +21,7 @@ from csp_operator.views import (
     pod_view,
     pool_view,
     session_view,
+    version_of,
 )
 
 View = TypeVar("View")
@@ -71,10 +72,11 @@ class Store:
     # ---- news
 
     def put_pod(self, resource: Object) -> Change[PodView]:
-        old = self.pods.get(resource["metadata"]["uid"])
-        new = pod_view(resource, old)
-        if new.uid in self._ended or (old is not None and old.version >= new.version):
+        uid = resource["metadata"]["uid"]
+        old = self.pods.get(uid)
+        if uid in self._ended or (old is not None and old.version >= version_of(resource)):
             return Change(None, None)
+        new = pod_view(resource, old)
         if old is not None:
             self._unindex(old)
         self._index(new)
@@ -88,9 +90,9 @@ class Store:
             return Change(None, None)
         if old is not None and old.uid != meta["uid"]:
             self.drop_session(name, old.uid)  # its end was missed
-        new = session_view(resource, old)
-        if old is not None and old.uid == new.uid and old.version >= new.version:
+        if old is not None and old.uid == meta["uid"] and old.version >= version_of(resource):
             return Change(None, None)
+        new = session_view(resource, old)
         self.sessions[name] = new
         self._session_names[new.uid] = name
         return Change(old, new)

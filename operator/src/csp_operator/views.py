@@ -91,6 +91,7 @@ class SessionView:
     release: str | None
     finish: str | None
     spec: AgentSessionSpec | None  # None: it does not parse, see invalid
+    profile: str | None  # of the spares that fit it
     status: AgentSessionStatus
     invalid: str | None
 
@@ -151,14 +152,16 @@ def session_view(resource: Object, known: SessionView | None = None) -> SessionV
     notes = meta.get("annotations") or {}
     generation = meta.get("generation", 0)
     spec: AgentSessionSpec | None = None
+    profile: str | None = None
     status, invalid = AgentSessionStatus(), None
     try:
         same = known is not None and known.uid == meta["uid"] and known.generation == generation
         if known is not None and same and known.spec is not None:
-            spec = known.spec
+            spec, profile = known.spec, known.profile
             status = AgentSessionStatus.model_validate(resource.get("status") or {})
         else:
             spec, status = parse_session(resource)
+            profile = spec.agent.spawn_profile()
     except ValidationError as error:
         invalid = in_words(error)
     return SessionView(
@@ -173,6 +176,7 @@ def session_view(resource: Object, known: SessionView | None = None) -> SessionV
         release=notes.get(names.RELEASE),
         finish=notes.get(names.FINISH) or None,
         spec=spec,
+        profile=profile,
         status=status,
         invalid=invalid,
     )

@@ -7,7 +7,7 @@ repetition would mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -73,6 +73,38 @@ class KubeApi:
             token = page["metadata"].get("continue", "")
             if not token:
                 return Listing(items, version)
+
+    async def watch(
+        self,
+        resource: Resource,
+        namespace: str,
+        version: int,
+        silence: float,
+        *,
+        labels: str | None = None,
+    ) -> AsyncIterator[Object]:
+        """Events after this version until the server ends the watch. Away after a silence."""
+        params = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": str(version),
+        } | ({"labelSelector": labels} if labels else {})
+        headers = {**self._connection.headers(), "User-Agent": AGENT, "Accept": _JSON}
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._timeout.total, sock_read=silence
+        )
+        url = self._connection.server + resource.path(namespace)
+        try:
+            async with self._connection.session.get(
+                url, params=params, headers=headers, timeout=timeout
+            ) as response:
+                if response.status >= 400:
+                    _answer(response.status, await response.read())
+                async for line in _lines(response):
+                    yield orjson.loads(line)
+        except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError) as error:
+            text = str(error) or type(error).__name__
+            raise Away(f"the watch of {resource.plural} broke: {text}", known=True) from error
 
     async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
         return await self._call(
@@ -200,6 +232,16 @@ class KubeApi:
         elif error is not None:
             outcome = "conflict" if error.status in (404, 409, 422) else "refused"
         self._metrics.writes.labels(resource.plural, outcome).inc()
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Whole lines of any length."""
+    rest = b""
+    async for chunk in response.content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line:
+                yield line
 
 
 def _manager() -> dict[str, str]:

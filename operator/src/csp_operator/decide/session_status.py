@@ -66,8 +66,7 @@ def start_of(session: SessionView, pod: PodView) -> Start:
         return known.start
     if pod.name.startswith(cold_prefix(session)):
         return "cold"
-    wanted = session.spec.agent.spawn_profile() if session.spec else None
-    return "warm" if pod.profile == wanted else "warm_partial"
+    return "warm" if pod.profile == session.profile else "warm_partial"
 
 
 def cold_prefix(session: SessionView) -> str:

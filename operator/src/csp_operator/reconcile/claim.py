@@ -82,7 +82,7 @@ class Claimer:
     def _best(self, session: SessionView, pool: PoolView) -> PodView | None:
         """Of the right profile first, then of the present template, then the oldest."""
         core = self._core
-        wanted = session.spec.agent.spawn_profile() if session.spec else None
+        wanted = session.profile
         fresh = core.blueprints.known_hash(pool)
         free = (
             pod

@@ -20,6 +20,8 @@ from csp_controlplane.runtime.protocol import RuntimeUnavailable
 log = structlog.get_logger(__name__)
 
 RETRY_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+ABSENCES = 3
+"""How often in a row the kind is missing before its resources count as gone."""
 GRACE_S = 5
 """What a watch may last beyond the time that the server was asked to end it after."""
 
@@ -134,21 +136,22 @@ class Mirror:
     # ---- the watch
 
     async def _keep(self, namespace: str) -> None:
-        failures = 0
+        failures = absences = 0
         while True:
             try:
                 version = await self._read(namespace)
                 self._follows(namespace)
-                failures = 0
+                failures = absences = 0
                 while True:
                     version = await self._follow(namespace, version)
             except Expired:
                 log.info("watch_expired", namespace=namespace)
             except Absent as error:
                 self._lost(namespace, f"the kind is not installed ({error})")
-                for key, resource in tuple(self._items.items()):
-                    if key[0] == namespace:
-                        self.drop(resource)
+                absences += 1
+                # A server that has just started may not know the kind yet.
+                if absences > ABSENCES:
+                    self._drop_all(namespace)
             except RuntimeUnavailable as error:
                 self._lost(namespace, str(error))
             except Exception as error:  # a mirror that stops would leave every session blind
@@ -156,6 +159,11 @@ class Mirror:
                 self._lost(namespace, f"{type(error).__name__}: {error}")
             await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
             failures += 1
+
+    def _drop_all(self, namespace: str) -> None:
+        for key, resource in tuple(self._items.items()):
+            if key[0] == namespace:
+                self.drop(resource)
 
     async def _read(self, namespace: str) -> str:
         items, version = await self._api.list(namespace)
