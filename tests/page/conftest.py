@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from support.stack import Stack
 from support.visitor import BROWSER_ARGUMENTS, Guests, Visitor
+
+# The machine may be busy: what the page owes at once is measured by the bench, not here.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")
