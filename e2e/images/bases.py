@@ -45,6 +45,9 @@ class Base:
         excluded = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in _LEFT_OUT]
         done = subprocess.run(
             [
+                # It mounts the machine's /dev/shm into its tree. In mounts of its own, so that an
+                # interrupted run leaves none that a later removal of the tree would reach through.
+                "unshare", "--mount", "--propagation", "private",
                 "nice", "-n", "19", "mmdebstrap", "--variant=minbase", *excluded, _ONLY_NEEDED,
                 # Nothing that is half written is ever used.
                 "--dpkgopt=force-unsafe-io",

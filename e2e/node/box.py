@@ -130,7 +130,7 @@ class Box:
             with suppress(RuntimeError):
                 _run("ip", "link", "delete", self.addresses.link)
             self.cgroups.remove()
-            shutil.rmtree(self.directory, ignore_errors=True)
+            _remove(self.directory)
 
     def _on_its_network(self) -> list[int]:
         return _sharing("net", self.init)
@@ -179,10 +179,19 @@ def remove_leftovers() -> None:
     for directory in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         marker = str(directory)
         if not any(marker in " ".join(_arguments(p)) for p in psutil.process_iter()):
-            shutil.rmtree(directory, ignore_errors=True)
+            _remove(directory)
     for number in range(_BOXES):
         if not Path("/sys/class/net", Addresses(number).link).exists():
             Cgroups(f"csp-e2e-{number}").remove()
+
+
+def _remove(directory: Path) -> None:
+    """Removes a tree, unless something is mounted in it: what is mounted may be the machine's."""
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    below = [line.split()[4] for line in mounts if line.split()[4].startswith(f"{directory}/")]
+    if below:
+        raise RuntimeError(f"{directory} is left as it is, because of mounts in it: {below}")
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _sharing(namespace: str, pid: int) -> list[int]:

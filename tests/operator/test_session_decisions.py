@@ -6,14 +6,9 @@ from typing import Any
 
 import pytest
 
+from csp_operator.decide.plan import Knobs, SessionFacts, SessionPlan
 from csp_operator.decide.session_status import is_written, status_of
-from csp_operator.decide.sessions import (
-    Knobs,
-    SessionFacts,
-    SessionPlan,
-    decide_session,
-    rebind_delay,
-)
+from csp_operator.decide.sessions import decide_session, rebind_delay
 from csp_operator.views import PodView, SessionView
 from support.views import NOW, claimed_pod, condition, named, session_view
 

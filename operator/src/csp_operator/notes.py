@@ -18,7 +18,7 @@ from csp_operator.api.client import KubeApi
 from csp_operator.api.errors import ApiError
 from csp_operator.api.resources import EVENTS
 from csp_operator.clock import ServerClock
-from csp_operator.decide.sessions import Note
+from csp_operator.decide.plan import Note
 from csp_operator.metrics import OperatorMetrics
 from csp_operator.views import PoolView, SessionView
 

@@ -8,7 +8,7 @@ from typing import Any
 from csp_crds import names
 from csp_crds.conditions import OPERATOR_CONDITIONS, Condition, SessionCondition, find, renewed
 from csp_crds.session import AgentSessionStatus, SessionPod, Start
-from csp_operator.decide.sessions import Says, SessionPlan
+from csp_operator.decide.plan import Says, SessionPlan
 from csp_operator.views import PodView, SessionView
 
 

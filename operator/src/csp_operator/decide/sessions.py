@@ -8,74 +8,16 @@ written: it is taken when nothing else serves the session, and deleted when some
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 
 from csp_crds.base import seconds
-from csp_crds.conditions import Condition, SessionCondition, Status, find, is_true
+from csp_crds.conditions import Condition, SessionCondition, find, is_true
 from csp_crds.session import AgentSessionSpec, Phase
-from csp_operator.views import PodView, SessionView
+from csp_operator.decide.plan import ACTIVE, Note, Says, SessionFacts, SessionPlan
+from csp_operator.views import PodView
 
 BACKOFF_CAP_S = 300.0
 _LOST = "PodLost"
-
-
-@dataclass(frozen=True, slots=True)
-class Knobs:
-    """Of the operator's settings, what decides about sessions."""
-
-    stable_s: float = 600.0
-    turn_grace_s: float = 600.0
-    idle_margin_s: float = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class SessionFacts:
-    session: SessionView
-    pods: Sequence[PodView]  # all that carry the session's uid
-    now: datetime
-    quiet_s: float  # for so long the operator has seen no activity; restarts begin anew
-    known_gone: str | None = None  # uid of a named pod that the API server says is no more
-    knobs: Knobs = Knobs()
-
-
-@dataclass(frozen=True, slots=True)
-class Says:
-    """A condition's status, reason and message."""
-
-    status: Status
-    reason: str
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """An Event for people."""
-
-    type: str  # Normal or Warning
-    reason: str
-    message: str
-
-
-_ACTIVE = Says("False", "Active")
-_RUNS = Says("False", "Running")
-
-
-@dataclass(frozen=True, slots=True)
-class SessionPlan:
-    phase: Phase
-    bound: Says
-    suspended: Says = _ACTIVE
-    finished: Says = _RUNS
-    pod: PodView | None = None  # what status.pod names
-    rebinds: int = 0
-    drop: tuple[tuple[PodView, str], ...] = ()  # with a value of metrics.DELETIONS
-    acquire: bool = False
-    check: bool = False  # ask the API server for the named pod before anything else
-    pause: bool = False  # write the annotation that pauses
-    remove: bool = False  # the resource itself
-    look_again_s: float | None = None
-    notes: tuple[Note, ...] = ()
 
 
 def decide_session(facts: SessionFacts) -> SessionPlan:
@@ -91,7 +33,7 @@ def decide_session(facts: SessionFacts) -> SessionPlan:
     accepted = find(before, SessionCondition.ACCEPTED)
     if accepted is not None and accepted.status == "False":
         bound = Says("False", "NotAccepted", accepted.message)
-        return _release(facts, "Pending", bound, "not_accepted", _ACTIVE)
+        return _release(facts, "Pending", bound, "not_accepted", ACTIVE)
     if session.spec.suspend:
         text = "spec.suspend is true."
         return _at_rest(facts, "Suspended", text, "suspended")
@@ -105,7 +47,7 @@ def finish(facts: SessionFacts, phase: Phase, reason: str, message: str) -> Sess
     """The end: no rule brings a finished session back."""
     finished = Says("True", reason, message)
     bound = Says("False", "Finished", message)
-    plan = _release(facts, phase, bound, "finished", _ACTIVE)
+    plan = _release(facts, phase, bound, "finished", ACTIVE)
     plan = replace(plan, rebinds=facts.session.status.rebinds or 0)
     kind = "Warning" if phase == "Failed" else "Normal"
     return replace(plan, finished=finished, notes=(Note(kind, reason, message),))
@@ -129,7 +71,7 @@ def _stay_finished(facts: SessionFacts) -> SessionPlan:
     phase: Phase = "Failed" if session.status.phase == "Failed" else "Finished"
     bound = Says("False", "Finished", ended.message)
     plan = replace(
-        _release(facts, phase, bound, "finished", _ACTIVE),
+        _release(facts, phase, bound, "finished", ACTIVE),
         finished=Says("True", ended.reason, ended.message),
         rebinds=session.status.rebinds or 0,
     )

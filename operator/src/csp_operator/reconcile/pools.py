@@ -16,9 +16,9 @@ from csp_crds import names
 from csp_crds.pool import AgentPoolSpec, AgentPoolStatus
 from csp_operator.api.errors import ApiError, Away, Conflict, NotFound
 from csp_operator.api.resources import PODS, POOLS
+from csp_operator.decide.plan import Note
 from csp_operator.decide.pool_status import broken_status, pool_status
 from csp_operator.decide.pools import Census, PoolFacts, PoolPlan, census, decide_pool
-from csp_operator.decide.sessions import Note
 from csp_operator.podspec import Blueprint, warm_pod
 from csp_operator.reconcile.core import Core
 from csp_operator.store import Name

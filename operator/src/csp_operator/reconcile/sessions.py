@@ -12,18 +12,9 @@ from csp_crds import names
 from csp_operator.activity import Activity
 from csp_operator.api.errors import ApiError, Away, Conflict, Forbidden, Invalid, NotFound
 from csp_operator.api.resources import PODS, SESSIONS
+from csp_operator.decide.plan import Knobs, Note, Says, SessionFacts, SessionPlan
 from csp_operator.decide.session_status import apply_body, is_written, start_of, status_of
-from csp_operator.decide.sessions import (
-    Knobs,
-    Note,
-    Says,
-    SessionFacts,
-    SessionPlan,
-    bound_to,
-    decide_session,
-    finish,
-    starting,
-)
+from csp_operator.decide.sessions import bound_to, decide_session, finish, starting
 from csp_operator.reconcile.claim import Claimer
 from csp_operator.reconcile.core import Core
 from csp_operator.store import Name
