@@ -35,7 +35,7 @@ async def both(pair: Stack) -> AsyncIterator[tuple[Viewer, Viewer]]:
         second = Viewer(other, first.session_id, first.headers)
         await second.connect()
         yield first, second
-        await second.until(lambda: second.seq == first.seq, "both having the same")
+        await wait_until(lambda: second.seq == first.seq, what="both having the same")
         assert second.facts == first.facts
         await second.close()
 

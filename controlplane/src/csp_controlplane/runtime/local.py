@@ -99,8 +99,9 @@ class LocalRuntime:
 
     async def discard(self, session_id: str, worker_id: str) -> None:
         """Ends this worker, if the session still has it. Raises RuntimeUnavailable."""
-        ref = await self.endpoint(session_id)
-        if ref is None or ref.worker_id == worker_id:
+        answer = await self._call("GET", session_id)
+        # One that is still starting is the replacement that another gateway has asked for.
+        if answer.status_code == 200 and answer.json()["worker_id"] == worker_id:
             await self.delete(session_id)
 
     async def resting(self, session_id: str) -> None:
