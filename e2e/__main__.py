@@ -20,7 +20,7 @@ from e2e.node.native import NativeCluster
 from e2e.node.report import say
 
 # Making the cluster and its images takes what it takes; a test does not.
-_PYTEST = ("-p", "no:xdist", "--timeout=900", "-o", "timeout_func_only=true")
+_PYTEST = ("-p", "no:xdist", "--capture=sys", "--timeout=900", "-o", "timeout_func_only=true")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,5 +6,6 @@ import sys
 
 
 def say(text: str) -> None:
-    """Progress goes to standard error: standard output belongs to the command that follows."""
-    print(f"e2e: {text}", file=sys.stderr, flush=True)
+    """Progress goes to standard error: standard output belongs to the command that follows. It is
+    shown at once within a test as well, where making a node takes minutes."""
+    print(f"e2e: {text}", file=sys.__stderr__, flush=True)
