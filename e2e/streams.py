@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_LONGEST_LINE = 400
+_LONGEST_LINE = 240
 _QUIET_LEVELS = {"debug", "info"}
 
 
@@ -43,6 +43,7 @@ class Streams:
         self._show = show
         self._lines: deque[Line] = deque(maxlen=50_000)
         self._processes: list[subprocess.Popen[str]] = []
+        self._threads: list[threading.Thread] = []
         self._pods: set[str] = set()
         self._lock = threading.Lock()
         self._closed = False
@@ -66,40 +67,46 @@ class Streams:
         return "\n".join(str(line) for line in tuple(self._lines) if line.at >= begin)
 
     def close(self) -> None:
-        self._closed = True
         with self._lock:
-            processes, self._processes = self._processes, []
+            self._closed = True
+            processes, threads = [*self._processes], [*self._threads]
         for process in processes:
             process.terminate()
-        for process in processes:
-            process.wait(10)
+        for thread in threads:
+            thread.join(10)
 
     def _follow(self, name: str, arguments: list[str], take: Callable[[str], None]) -> None:
-        process = subprocess.Popen(
-            [*self._kubectl, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            errors="replace",
-        )
         with self._lock:
+            if self._closed:
+                return
+            process = subprocess.Popen(
+                [*self._kubectl, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                errors="replace",
+            )
             self._processes.append(process)
 
         def read() -> None:
-            assert process.stdout is not None
-            for line in process.stdout:
-                take(line.rstrip("\n"))
-            process.wait()
+            # Leaving the block closes the pipe and waits for the process.
+            with process:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    take(line.rstrip("\n"))
             with self._lock:
-                if process in self._processes:
-                    self._processes.remove(process)
+                self._processes.remove(process)
+                self._threads.remove(thread)
             if name in ("events", "pods") and not self._closed:
                 # The API server was away, or ended the watch.
                 time.sleep(1)
                 self._follow(name, arguments, take)
 
-        threading.Thread(target=read, name=f"stream-{name}", daemon=True).start()
+        thread = threading.Thread(target=read, name=f"stream-{name}", daemon=True)
+        with self._lock:
+            self._threads.append(thread)
+        thread.start()
 
     def _event_reader(self) -> Callable[[str], None]:
         """kubectl prints each object over several lines."""

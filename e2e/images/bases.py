@@ -48,7 +48,7 @@ class Base:
                 # It mounts the machine's /dev/shm into its tree. In mounts of its own, so that an
                 # interrupted run leaves none that a later removal of the tree would reach through.
                 "unshare", "--mount", "--propagation", "private",
-                "nice", "-n", "19", "mmdebstrap", "--variant=minbase", *excluded, _ONLY_NEEDED,
+                "mmdebstrap", "--variant=minbase", *excluded, _ONLY_NEEDED,
                 # Nothing that is half written is ever used.
                 "--dpkgopt=force-unsafe-io",
                 f"--include={','.join(self.packages)}", _suite(), str(unfinished), *_sources(),

@@ -167,7 +167,7 @@ def _push(source: str, reference: str, archive: Path) -> None:
 
 def _buildah(*arguments: str) -> str:
     command = [
-        "nice", "-n", "19", "unshare", "--mount", "--propagation", "private",
+        "unshare", "--mount", "--propagation", "private",
         "buildah", "--root", str(_STORE / "root"), "--runroot", str(_STORE / "run"),
         "--storage-driver", "overlay", *arguments,
     ]  # fmt: skip

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from e2e.node import binaries, packages, pause
-from e2e.node.box import Box, remove_leftovers
+from e2e.node.box import Box, InsideProcess, remove_leftovers
 from e2e.node.controlplane import ControlPlane, Layout
 from e2e.node.kubelet import NAME, Kubelet, start_names, start_proxy
 from e2e.node.report import say
@@ -47,6 +47,7 @@ class NativeCluster:
         packages.install(DEBIAN)
         binaries.build()
         remove_leftovers()
+        self._services: InsideProcess | None = None
         self._names: ServerProcess | None = None
         self.box = Box()
         addresses = self.box.addresses
@@ -78,7 +79,8 @@ class NativeCluster:
         self.head.start_scheduler()
         self.runtime.load(pause.archive(binaries.CACHE))
         self.kubelet.start()
-        start_proxy(self.box, self.head)
+        # The first ends with the box, the second shares only its network.
+        self._services = start_proxy(self.box, self.head)
         self._names = start_names(self.box, self.head)
         wait_until_sync(self._node_ready, 120, "the node being Ready")
         say(f"the node is Ready after {time.monotonic() - began:.0f} s")

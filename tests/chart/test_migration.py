@@ -58,6 +58,19 @@ async def test_jobs_that_run_together_migrate_once(empty: str) -> None:
     assert "schema_is_current" in said
 
 
+async def test_the_first_admin_is_there_as_soon_as_the_schema_is(empty: str) -> None:
+    for _ in range(2):
+        code, said = await run(empty)
+        assert code == 0, said
+        assert "you@localhost" in said
+    connection = await asyncpg.connect(empty)
+    try:
+        found = await connection.fetch("select tenant, email, role from users")
+    finally:
+        await connection.close()
+    assert [tuple(row) for row in found] == [("local", "you@localhost", "admin")]
+
+
 async def test_the_migration_uses_the_owners_address(empty: str) -> None:
     nowhere = f"postgresql://csp@127.0.0.1:{free_port()}/csp"
     code, _ = await run(nowhere, CSP_DATABASE_MIGRATION_URL=empty)

@@ -55,7 +55,8 @@ async def _run(state: GatewayState, database: DatabaseSettings, stop: asyncio.Ev
                 await stop.wait()
         except Exception as error:  # whatever it is, the gateway says so and tries again
             state.starting = _reason(error)
-            log.warning("not_started_yet", reason=state.starting, exc_info=error)
+            log.warning("not_started_yet", reason=state.starting, error=str(error))
+            log.debug("not_started_yet", exc_info=error)
         if not stop.is_set():
             delay = RETRY_S[min(attempt, len(RETRY_S) - 1)]
             attempt += 1

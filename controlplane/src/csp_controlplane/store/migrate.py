@@ -1,7 +1,8 @@
 """Brings a database to the newest schema. Forward only; safe to run from several replicas.
 
 `python -m csp_controlplane.store.migrate` is the same as a program, for installations that change
-the schema before any gateway of the new version starts.
+the schema before any gateway of the new version starts. It also makes the first tenant with its
+first admin where there is none, so that sessions that name an owner can be applied at once.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from pydantic import ValidationError
 
 from csp_controlplane.logging_setup import configure_logging
 from csp_controlplane.settings import DatabaseSettings
-from csp_controlplane.store.database import DATABASE_AWAY
+from csp_controlplane.store import users
+from csp_controlplane.store.database import DATABASE_AWAY, Database
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +62,15 @@ async def _greet(url: str) -> None:
     await connection.close()
 
 
+async def _first_start(url: str) -> str:
+    """The address of the first admin."""
+    db = await Database.connect(url, max_size=1, application="csp-migrate")
+    try:
+        return (await users.ensure_tenant(db)).email
+    finally:
+        await db.close()
+
+
 def main() -> int:
     """0 when the schema is current, 1 when it could not be brought there, 2 for wrong settings."""
     configure_logging("migrate")
@@ -78,7 +89,8 @@ def main() -> int:
         )
         return 1
     migrate(url)
-    log.info("schema_is_current")
+    owner = asyncio.run(_first_start(url))
+    log.info("schema_is_current", first_admin=owner)
     return 0
 
 
