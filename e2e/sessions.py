@@ -93,11 +93,11 @@ async def log_of(installation: Installation, session_id: str) -> list[dict[str, 
 def database_log(installation: Installation, session_id: str) -> list[bytes]:
     """The session's events as PostgreSQL holds them, byte for byte, in order."""
     query = (
-        "copy (select encode(convert_to(payload::text, 'UTF8'), 'base64') from events "
+        "copy (select encode(convert_to(payload::text, 'UTF8'), 'hex') from events "
         f"where session_id = '{session_id}' order by seq) to stdout"
     )
     psql = "PATH=$PATH:$(echo /usr/lib/postgresql/*/bin) psql -h /tmp -U csp -d csp -Atc"
     printed = installation.csp(
         "exec", "csp-postgresql-0", "--", "/bin/sh", "-c", f'{psql} "{query}"'
     )
-    return [bytes(line, "ascii") for line in printed.splitlines()]
+    return [bytes.fromhex(line) for line in printed.splitlines()]

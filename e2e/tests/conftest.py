@@ -40,6 +40,9 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     streams = item.config.stash.get(_STREAMS, None)
+    if report.failed:
+        # At once: the whole run takes long, and its end may never come.
+        say(f"FAILED {item.nodeid} ({report.when})\n{report.longreprtext[-3000:]}")
     if report.failed and streams is not None:
         report.sections.append(("the cluster meanwhile", streams.since(item.stash[_BEGAN])))
     return report
