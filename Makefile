@@ -81,9 +81,11 @@ e2e: python ## Tests on a real Kubernetes node that this makes and removes (as r
 	@$(PREPARE) environment page
 	@$(BIN)/python -m e2e test -m "not long" $(ARGS)
 
-e2e-long: python ## The same with the absences of ten minutes
+e2e-long: python ## The same with absences of minutes, and ten minutes of watching memory
 	@$(PREPARE) environment page
-	@$(BIN)/python -m e2e test $(ARGS)
+	@$(BIN)/python -m pytest -m long tests
+	@$(BIN)/python -m bench.cluster --only flat
+	@$(BIN)/python -m e2e test -m "long or not long" $(ARGS)
 
 images: python ## Build the container images with buildah and print their sizes
 	@$(PREPARE) environment page

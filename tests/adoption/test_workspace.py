@@ -121,4 +121,9 @@ async def test_deleting_a_session_deletes_its_files(
     assert await workspaces.newest(db, TENANT, session_id) is None
     async with db.tenant(TENANT) as connection:
         assert await connection.fetchval("select count(*) from workspace_chunks") == 0
-    assert await kube.find(SESSIONS, "one") is None
+
+    # A gateway that has only begun to look learns of the session's resource a moment later.
+    async def gone() -> bool:
+        return await kube.find(SESSIONS, "one") is None
+
+    await wait_until(gone, 30, "the end of the session's resource")

@@ -35,6 +35,8 @@ async def test_environments_are_kept_by_admins(api: httpx.AsyncClient, member: P
         {"type": "cloud", "networking": {"type": "limited", "allowed_hosts": ["a.b"]}},
         {"type": "cloud", "packages": {"pip": ["x"]}},
         {"type": "moon"},
+        {"type": "self_hosted", "pool": "gpu"},
+        {"type": "self_hosted", "pool": "Not a name"},
     ],
 )
 async def test_an_environment_never_promises_what_it_does_not_do(

@@ -18,12 +18,16 @@ PINS = [
     ROOT / "tools" / "hatchling.txt",
     ROOT / "tools" / "helm.txt",
     ROOT / "tools" / "chart-lint.txt",
-    *(ROOT / name / "requirements.lock" for name in ("worker", "controlplane", "operator")),
+    *lock.member_locks(),
 ]
 
 
-def test_the_lock_was_made_for_the_present_requirements() -> None:
-    assert lock.is_current(), "pyproject.toml changed: run `make lock`"
+@pytest.mark.parametrize(
+    "file", [LOCK, *lock.member_locks()], ids=lambda file: str(file.relative_to(ROOT))
+)
+def test_the_lock_was_made_for_the_present_requirements(file: Path) -> None:
+    assert lock.is_current(file), "pyproject.toml changed: run `make lock`"
+    assert lock.is_part(file), "images would get what was never tested: run `make lock`"
 
 
 @pytest.mark.parametrize("pin", PINS, ids=lambda pin: str(pin.relative_to(ROOT)))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.apiserver import ApiServer
+from support.fault_proxy import FaultProxy
 from support.kube import Kube, StandInNode
 from support.operator_process import OperatorProcess
 
@@ -37,6 +38,13 @@ async def kube(api_server: ApiServer, kube_namespace: str) -> AsyncIterator[Kube
 @pytest.fixture
 async def node(kube: Kube) -> AsyncIterator[StandInNode]:
     async with StandInNode(kube) as running:
+        yield running
+
+
+@pytest.fixture
+async def proxy(api_server: ApiServer, kube: Kube, tmp_path: Path) -> AsyncIterator[FaultProxy]:
+    """Between the operator and the API server, for a test that makes it fail."""
+    async with FaultProxy(api_server, tmp_path) as running:
         yield running
 
 

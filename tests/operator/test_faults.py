@@ -6,59 +6,19 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from csp_crds import names
-from support.apiserver import ApiServer
 from support.fault_proxy import Call, Fault, FaultProxy, once
-from support.kube import POOLS, SESSIONS, Kube, Object, StandInNode, bound, condition, pool, session
+from support.kube import POOLS, SESSIONS, Kube, StandInNode, condition, pool, session
 from support.operator_process import OperatorProcess
+from support.settled import full, settled
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.faults
 Start = Callable[..., OperatorProcess]
-
-
-@pytest.fixture
-async def proxy(api_server: ApiServer, kube: Kube, tmp_path: Path) -> AsyncIterator[FaultProxy]:
-    async with FaultProxy(api_server, tmp_path) as running:
-        yield running
-
-
-async def settled(kube: Kube, sessions: list[str], spare: int) -> list[Object]:
-    """All sessions bound, each to a pod of its own that carries its uid; the pool full; and no pod
-    beside those."""
-    found: list[Object] = []
-
-    async def right() -> bool:
-        found[:] = [await kube.get(SESSIONS, name) for name in sessions]
-        if not all(bound(item) for item in found):
-            return False
-        pods = await kube.pods()
-        claimed = {
-            pod["metadata"]["labels"][names.SESSION_UID]: pod["metadata"]["uid"]
-            for pod in pods
-            if pod["metadata"]["labels"][names.STATE] == names.STATE_CLAIMED
-        }
-        expected = {item["metadata"]["uid"]: item["status"]["pod"]["uid"] for item in found}
-        return claimed == expected and len(pods) == len(sessions) + spare
-
-    try:
-        await wait_until(right, 60, "one pod for each session and a full pool")
-    except AssertionError:
-        print([item.get("status") for item in found], *await kube.pods(), sep="\n")
-        raise
-    return found
-
-
-async def full(kube: Kube, count: int) -> None:
-    def holds(resource: Object) -> bool:
-        return bool((resource.get("status") or {}).get("warm") == count)
-
-    await kube.until(POOLS, "default", holds, 60, f"{count} warm pods")
 
 
 async def test_a_claim_whose_answer_is_lost_takes_no_second_pod(

@@ -97,12 +97,38 @@ def test_ended_pods_go_at_once() -> None:
 
 
 def test_a_pod_that_hangs_is_replaced() -> None:
-    lately = pod_view("p8", ready=False, ready_since=ago(10))
-    hung = pod_view("p9", ready=False, ready_since=ago(61))
-    plan = decide([*ready(2), lately, hung])
+    lately, hung = pod_view("p8", ready=False), pod_view("p9", ready=False)
+    plan = decide([*ready(2), lately, hung], unready_since={"p8": 990.0, "p9": 939.0})
     assert removed(plan) == {"p9": "unready"}
     assert plan.create == 1
     assert plan.look_again_s == 50
+
+
+@pytest.mark.parametrize("told", [-7200, 7200], ids=["behind", "ahead"])
+def test_the_clock_of_a_kubelet_makes_no_pod_hang(told: int) -> None:
+    pods = [*ready(3), pod_view("p9", ready=False, ready_since=ago(told))]
+    assert removed(decide(pods, unready_since={"p9": 941.0})) == {}
+    assert removed(decide(pods, unready_since={"p9": 940.0})) == {"p9": "unready"}
+
+
+@pytest.mark.parametrize(
+    ("arriving", "held_since", "create", "again"),
+    [
+        (0, None, 2, None),
+        (2, None, 0, 0.1),
+        (2, 999.0, 0, 0.1),
+        (2, 998.05, 0, pytest.approx(0.05)),
+        (2, 998.0, 2, None),
+        (3, None, 2, None),
+    ],
+    ids=["nobody", "enough", "still", "nearly", "too-long", "not-enough"],
+)
+def test_a_refill_waits_for_people_while_there_are_pods_for_them(
+    arriving: int, held_since: float | None, create: int, again: object
+) -> None:
+    plan = decide(ready(2), arriving=arriving, held_since=held_since)
+    assert (plan.create, plan.look_again_s) == (create, again)
+    assert plan.held_since == (None if create else held_since or 1000.0)
 
 
 def test_after_failures_the_pool_waits() -> None:

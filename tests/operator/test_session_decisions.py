@@ -16,9 +16,13 @@ KNOBS = Knobs(stable_s=600, turn_grace_s=600, idle_margin_s=60)
 
 
 def decide(
-    session: SessionView, *pods: PodView, quiet: float = 0, gone: str | None = None
+    session: SessionView,
+    *pods: PodView,
+    quiet: float = 0,
+    gone: str | None = None,
+    addresses: frozenset[str] | None = None,
 ) -> SessionPlan:
-    return decide_session(SessionFacts(session, pods, NOW, quiet, gone, KNOBS))
+    return decide_session(SessionFacts(session, pods, NOW, quiet, gone, KNOBS, addresses))
 
 
 def bound_status(since: float = 60, **more: Any) -> dict[str, Any]:
@@ -100,6 +104,23 @@ def test_a_released_pod_goes_and_is_no_loss() -> None:
     plan = decide(session, claimed_pod("p1"))
     assert (plan.acquire, plan.rebinds) == (True, 2)
     assert dropped(plan) == {"p1": "released"}
+
+
+MOVED = frozenset({"10.96.0.1", "10.96.0.9"})
+
+
+@pytest.mark.parametrize("busy", ["TurnActive", "AwaitingApproval"])
+def test_a_pod_that_knows_an_old_address_is_replaced_after_the_turn(busy: str) -> None:
+    status = bound_status()
+    pod = claimed_pod("p1")
+    during = status | {"conditions": (*status["conditions"], condition(busy, "True"))}
+    plan = decide(session_view(status=during), pod, addresses=MOVED)
+    assert (plan.phase, plan.drop) == ("Bound", ())
+    plan = decide(session_view(status=status), pod, addresses=MOVED)
+    assert (plan.acquire, plan.rebinds) == (True, 0)
+    assert dropped(plan) == {"p1": "outdated"}
+    plan = decide(session_view(status=status), pod, addresses=pod.addresses)
+    assert (plan.phase, plan.drop) == ("Bound", ())
 
 
 def test_a_release_of_an_earlier_pod_means_nothing() -> None:

@@ -116,6 +116,10 @@ class ApiServer:
         """The same without a goodbye."""
         self._head.process("kube-apiserver").kill()
 
+    @property
+    def running(self) -> bool:
+        return self._head.process("kube-apiserver").running
+
     def start_again(self) -> None:
         """After `stop` or `kill`, on the same address and data."""
         self._head.start_api_server()

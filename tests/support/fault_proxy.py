@@ -61,7 +61,13 @@ class FaultProxy:
         self.kubeconfig = directory / "proxy.kubeconfig"
         self._rule: Rule | None = None
         self.faults = 0
+        self._watches: set[asyncio.Transport] = set()  # to those who watch
         self.silent = False  # open watches bring nothing more, new ones neither
+
+    def drop_watches(self) -> None:
+        """Every open watch breaks off."""
+        for transport in tuple(self._watches):
+            transport.abort()
 
     def rule(self, rule: Rule | None) -> None:
         """Asked before each request; None lets everything through."""
@@ -140,9 +146,16 @@ class FaultProxy:
             return web.Response(body=await answer.read(), status=answer.status, headers=headers)
         relayed = web.StreamResponse(status=answer.status, headers=headers)
         await relayed.prepare(request)
-        async for chunk in answer.content.iter_any():
-            if not self.silent:
-                await relayed.write(chunk)
+        transport = request.transport
+        if not isinstance(transport, asyncio.Transport):
+            return relayed
+        self._watches.add(transport)
+        try:
+            async for chunk in answer.content.iter_any():
+                if not self.silent:
+                    await relayed.write(chunk)
+        finally:
+            self._watches.discard(transport)
         return relayed
 
 

@@ -144,6 +144,7 @@ class HostileRuntime:
     """Hands out hostile workers, one per claim."""
 
     keeps_files = True
+    has_pools = False
     pauses_idle = False
 
     directory: Path
@@ -155,7 +156,13 @@ class HostileRuntime:
     _gone: asyncio.Queue[WorkerGone] = field(default_factory=asyncio.Queue)
 
     async def create(
-        self, session_id: str, tenant: str, spec: AgentSpec, *, owner: str = ""
+        self,
+        session_id: str,
+        tenant: str,
+        spec: AgentSpec,
+        *,
+        owner: str = "",
+        pool: str | None = None,
     ) -> None:
         if self.no_capacity:
             raise NoCapacity(self.no_capacity)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import aiohttp
 import orjson
@@ -20,7 +20,6 @@ from support.waiting import wait_until
 
 Object = dict[str, Any]
 Objects = list[Object]
-T = TypeVar("T")
 SESSIONS, POOLS = names.SESSION_PLURAL, names.POOL_PLURAL
 _GROUPS = {
     SESSIONS: f"/apis/{names.API_VERSION}",
@@ -63,7 +62,7 @@ class Kube:
             await self._session.connector.close(abort_ssl=True)
         await self._session.close()
 
-    def _url(self, plural: str, name: str = "", sub: str = "") -> str:
+    def url(self, plural: str, name: str = "", sub: str = "") -> str:
         root = _GROUPS.get(plural, "/api/v1")
         parts = [self._server.url + root, "namespaces", self.namespace, plural, name, sub]
         return "/".join(part for part in parts if part)
@@ -80,10 +79,10 @@ class Kube:
             return found
 
     async def create(self, plural: str, body: Object) -> Object:
-        return await self.call("POST", self._url(plural), body)
+        return await self.call("POST", self.url(plural), body)
 
     async def get(self, plural: str, name: str) -> Object:
-        return await self.call("GET", self._url(plural, name))
+        return await self.call("GET", self.url(plural, name))
 
     async def find(self, plural: str, name: str) -> Object | None:
         try:
@@ -95,17 +94,17 @@ class Kube:
 
     async def list(self, plural: str, labels: str = "") -> Objects:
         query = f"?labelSelector={labels}" if labels else ""
-        found = await self.call("GET", self._url(plural) + query)
+        found = await self.call("GET", self.url(plural) + query)
         items: Objects = found["items"]
         return items
 
     async def listing(self, plural: str) -> tuple[Objects, str]:
         """Everything, and the version from which a watch goes on."""
-        found = await self.call("GET", self._url(plural))
+        found = await self.call("GET", self.url(plural))
         return found["items"], found["metadata"]["resourceVersion"]
 
     async def merge(self, plural: str, name: str, body: Object, sub: str = "") -> Object:
-        url = self._url(plural, name, sub)
+        url = self.url(plural, name, sub)
         return await self.call("PATCH", url, body, "application/merge-patch+json")
 
     async def apply_status(self, plural: str, name: str, manager: str, status: Object) -> Object:
@@ -117,20 +116,20 @@ class Kube:
             "metadata": {"name": name, "namespace": self.namespace},
             "status": status,
         }
-        url = f"{self._url(plural, name, 'status')}?fieldManager={manager}&force=true"
+        url = f"{self.url(plural, name, 'status')}?fieldManager={manager}&force=true"
         return await self.call("PATCH", url, body, "application/apply-patch+yaml")
 
     async def delete(self, plural: str, name: str, grace: int | None = None) -> None:
         body = {} if grace is None else {"gracePeriodSeconds": grace}
-        await self.call("DELETE", self._url(plural, name), body)
+        await self.call("DELETE", self.url(plural, name), body)
 
     @asynccontextmanager
     async def watch(self, plural: str, version: str = "") -> AsyncIterator[AsyncIterator[Object]]:
         """Events from this version on, or from now on; read while the block runs."""
         version = (
-            version or (await self.call("GET", self._url(plural)))["metadata"]["resourceVersion"]
+            version or (await self.call("GET", self.url(plural)))["metadata"]["resourceVersion"]
         )
-        url = f"{self._url(plural)}?watch=1&resourceVersion={version}"
+        url = f"{self.url(plural)}?watch=1&resourceVersion={version}"
         timeout = aiohttp.ClientTimeout(total=None)
         async with self._session.get(url, timeout=timeout, read_bufsize=2**22) as answer:
 
@@ -173,12 +172,6 @@ class Kube:
         keys = {"state": names.STATE, "session": names.SESSION_UID, "pool": names.POOL}
         wanted = ",".join(f"{keys[key]}={value}" for key, value in labels.items())
         return await self.list("pods", wanted or names.POOL)
-
-
-async def wait_for(
-    question: Callable[[], Awaitable[T]], deadline: float = 30.0, what: str = "it"
-) -> T:
-    return await wait_until(question, deadline, what)
 
 
 def pool(name: str = "default", **more: Any) -> Object:
@@ -252,15 +245,15 @@ class StandInNode:
 
     async def _run(self) -> None:
         while True:
-            pods, version = await self._kube.listing("pods")
-            for pod in pods:
-                self._start(pod)
             try:
+                pods, version = await self._kube.listing("pods")
+                for pod in pods:
+                    self._start(pod)
                 async with self._kube.watch("pods", version) as news:
                     async for event in news:
                         if event["type"] == "ADDED":
                             self._start(event["object"])
-            except aiohttp.ClientError:
+            except (aiohttp.ClientError, Refused):  # the server is away for a while
                 await asyncio.sleep(0.2)
 
     def _start(self, pod: Object) -> None:

@@ -80,7 +80,7 @@ class Kubelet:
             await asyncio.sleep(0.2)
 
     async def _follow(self) -> None:
-        listed = await self._kube.call("GET", self._kube._url("pods"))
+        listed = await self._kube.call("GET", self._kube.url("pods"))
         present = {pod["metadata"]["uid"] for pod in listed["items"]}
         for pod in listed["items"]:
             self._start(pod)

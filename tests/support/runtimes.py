@@ -204,4 +204,6 @@ async def runtime_harness(
         try:
             yield KubernetesHarness(cluster, runtime)
         finally:
+            if not server.running:  # the test ended in between; others use it as well
+                await asyncio.to_thread(server.start_again)
             await runtime.close()

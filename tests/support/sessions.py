@@ -17,14 +17,16 @@ ALICE = Principal("t1", "user_alice")
 BOB = Principal("t1", "user_bob")
 
 
-async def new_session(service: SessionService, who: Principal = ALICE) -> SessionRecord:
+async def new_session(
+    service: SessionService, who: Principal = ALICE, environment_id: str | None = None
+) -> SessionRecord:
     return await service.create(
         who,
         agent={},
         spec=AgentSpec(),
         agent_id=None,
         agent_version=None,
-        environment_id=None,
+        environment_id=environment_id,
         title=None,
         metadata={},
         initial_events=[],

@@ -38,6 +38,7 @@ def pod_view(uid: str = "p1", **changes: Any) -> PodView:
         "ready_since": ago(60),
         "was_ready": True,
         "ip": "10.0.0.1",
+        "addresses": frozenset({"10.96.0.1", "10.96.0.2"}),
         "deleting": False,
         "created": ago(70),
         "trouble": None,

@@ -125,7 +125,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Update Environment
-         * @description Changes the fields that are given.
+         * @description Changes the fields that are given. Sessions that have a worker keep its pool.
          */
         readonly post: operations["update_environment"];
         /** Delete Environment */
@@ -1675,6 +1675,11 @@ export interface components {
              * @enum {string}
              */
             readonly type: "self_hosted";
+            /**
+             * Pool
+             * @description AgentPool of its sessions, where csp runs on Kubernetes. Absent: the installation's own choice.
+             */
+            readonly pool?: string | null;
         };
         /**
          * SentEvents

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-
+import uvloop
 from pydantic import ValidationError
 
 from csp_operator import app, logs
@@ -21,7 +20,7 @@ def main() -> None:
         )
         raise SystemExit(f"the operator's settings are not usable: {wrong}") from error
     logs.configure(settings.log_level, settings.log_format)
-    asyncio.run(app.run(settings))
+    uvloop.run(app.run(settings))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,10 @@ class Surroundings:
     egress_proxy: str | None
     keys_config_map: str
 
+    @property
+    def addresses(self) -> frozenset[str]:
+        return frozenset(filter(None, (self.model_proxy, self.egress_proxy)))
+
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:

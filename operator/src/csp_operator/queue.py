@@ -72,6 +72,11 @@ class WorkQueue:
                 worker.set_result(None)
                 return
 
+    def sessions(self) -> int:
+        """How many sessions are looked at or wait for it."""
+        active = sum(1 for key in self._active if key.kind == "session")
+        return len(self._ready["session"]) + active
+
     def clear(self) -> None:
         """Forgets everything; used when this replica stops leading."""
         for timer in self._timers.values():

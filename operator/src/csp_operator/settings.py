@@ -40,9 +40,22 @@ class OperatorSettings(BaseSettings):
     resync_seconds: float = Field(
         120.0, gt=0, le=3600, description="How often everything is listed and looked at again."
     )
-    workers: int = Field(32, ge=1, le=256, description="Resources that are looked at together.")
+    workers: int = Field(
+        8,
+        ge=1,
+        le=256,
+        description="Resources that are looked at together. More do not make an API server faster, "
+        "and in a crowd each then waits for all.",
+    )
     refill_settle_seconds: float = Field(
         0.1, ge=0, le=10, description="A pool is looked at this long after the last claim from it."
+    )
+    refill_hold_seconds: float = Field(
+        2.0,
+        ge=0,
+        le=60,
+        description="Longest time that a refill waits while sessions are claiming and there are "
+        "pods for all of them.",
     )
     stable_seconds: float = Field(
         600.0, gt=0, description="A pod that lived so long starts the count of lost pods anew."

@@ -50,6 +50,7 @@ class Store:
         self.pods: dict[str, PodView] = {}  # by uid
         self._session_names: dict[str, Name] = {}  # by uid
         self._by_pool: dict[Name, dict[str, PodView]] = {}
+        self._claimable: dict[Name, dict[str, PodView]] = {}
         self._by_session: dict[str, dict[str, PodView]] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
 
@@ -64,6 +65,10 @@ class Store:
 
     def pods_of_pool(self, pool: Name) -> list[PodView]:
         return list(self._by_pool.get(pool, {}).values())
+
+    def claimable(self, pool: Name) -> Iterable[PodView]:
+        """Those of the pool's pods that a session could have now."""
+        return self._claimable.get(pool, {}).values()
 
     def claimed_pods(self) -> Iterator[PodView]:
         for pods in self._by_session.values():
@@ -148,13 +153,17 @@ class Store:
     def _index(self, pod: PodView) -> None:
         self.pods[pod.uid] = pod
         if pod.pool:
-            self._by_pool.setdefault(Name(pod.namespace, pod.pool), {})[pod.uid] = pod
+            name = Name(pod.namespace, pod.pool)
+            self._by_pool.setdefault(name, {})[pod.uid] = pod
+            if pod.claimable:
+                self._claimable.setdefault(name, {})[pod.uid] = pod
         if pod.session_uid:
             self._by_session.setdefault(pod.session_uid, {})[pod.uid] = pod
 
     def _unindex(self, pod: PodView) -> None:
         if pod.pool:
             _discard(self._by_pool, Name(pod.namespace, pod.pool), pod.uid)
+            _discard(self._claimable, Name(pod.namespace, pod.pool), pod.uid)
         if pod.session_uid:
             _discard(self._by_session, pod.session_uid, pod.uid)
 

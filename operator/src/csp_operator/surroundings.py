@@ -35,6 +35,11 @@ class Blueprints:
         made = self._made.get((pool.uid, pool.generation))
         return made[1].hash if made else None
 
+    @property
+    def addresses(self) -> frozenset[str] | None:
+        """What pods must reach, as it was last read; None before that."""
+        return self._known.addresses if self._known else None
+
     async def of(self, pool: PoolView) -> Blueprint:
         """Raises NoAddress, ApiError, and ValueError for a pool whose spec cannot be read."""
         if pool.spec is None:

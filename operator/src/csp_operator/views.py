@@ -48,6 +48,7 @@ class PodView:
     ready_since: datetime | None  # or not ready since
     was_ready: bool  # at some time since the operator began to look
     ip: str | None
+    addresses: frozenset[str]  # of the Services that it knows by name, for its whole life
     deleting: bool
     created: datetime
     trouble: Trouble | None
@@ -139,6 +140,7 @@ def pod_view(pod: Object, known: PodView | None = None) -> PodView:
         ready_since=when(ready.get("lastTransitionTime")),
         was_ready=ready.get("status") == "True" or (known is not None and known.was_ready),
         ip=status.get("podIP"),
+        addresses=known.addresses if known else _addresses(pod),
         deleting="deletionTimestamp" in meta,
         created=when(meta.get("creationTimestamp")) or datetime.fromtimestamp(0, UTC),
         trouble=_trouble(status, conditions),
@@ -215,6 +217,11 @@ def when(text: str | None) -> datetime | None:
 def in_words(error: ValidationError) -> str:
     """Each wrong field with what is wrong about it."""
     return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+
+
+def _addresses(pod: Object) -> frozenset[str]:
+    aliases = (pod.get("spec") or {}).get("hostAliases") or []
+    return frozenset(alias["ip"] for alias in aliases)
 
 
 def _trouble(status: Object, conditions: Mapping[str, Object]) -> Trouble | None:

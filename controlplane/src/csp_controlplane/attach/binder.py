@@ -19,7 +19,7 @@ from csp_controlplane.attach import archive, inputs, lifecycle
 from csp_controlplane.attach.core import Core
 from csp_controlplane.live.hub import Hub
 from csp_controlplane.runtime.protocol import NoCapacity, RuntimeUnavailable, WorkerRef
-from csp_controlplane.store import sessions
+from csp_controlplane.store import environments, sessions
 from csp_controlplane.store.sessions import Binding, SessionRow
 from csp_crds.agent import AgentSpec
 from csp_proto import worker_pb2 as pb
@@ -92,7 +92,8 @@ async def bind(core: Core, hub: Hub, row: SessionRow) -> Bound | None:
 
 async def _worker(core: Core, row: SessionRow) -> WorkerRef:
     try:
-        await core.runtime.create(row.id, row.tenant, row.spec, owner=row.owner)
+        pool = await environments.pool_of_session(core.db, row.tenant, row.id)
+        await core.runtime.create(row.id, row.tenant, row.spec, owner=row.owner, pool=pool)
         return await core.runtime.wait_ready(row.id, core.settings.bind_deadline)
     except NoCapacity as error:
         raise BindFailed(str(error)) from None

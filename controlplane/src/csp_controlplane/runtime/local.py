@@ -37,6 +37,7 @@ class LocalRuntime:
     """A SessionRuntime over the supervisor's unix socket."""
 
     keeps_files = True
+    has_pools = False
     pauses_idle = False
     answers = "The supervisor answers."
     away = "The supervisor does not answer: sessions that rest cannot wake. Is `csp up` running?"
@@ -56,7 +57,13 @@ class LocalRuntime:
         """Nothing: each call connects by itself."""
 
     async def create(
-        self, session_id: str, tenant: str, spec: AgentSpec, *, owner: str = ""
+        self,
+        session_id: str,
+        tenant: str,
+        spec: AgentSpec,
+        *,
+        owner: str = "",
+        pool: str | None = None,
     ) -> None:
         """Asks for a worker. Raises NoCapacity, RuntimeUnavailable."""
         body = {"tenant": tenant, "spec": spec.model_dump(mode="json")}

@@ -48,15 +48,26 @@ class SessionRuntime(Protocol):
         """Whether a session's next worker finds the files of the last one."""
 
     @property
+    def has_pools(self) -> bool:
+        """Whether sessions can ask for a pool."""
+
+    @property
     def pauses_idle(self) -> bool:
         """Whether the runtime decides when a session has been idle for too long."""
 
     async def create(
-        self, session_id: str, tenant: str, spec: AgentSpec, *, owner: str = ""
+        self,
+        session_id: str,
+        tenant: str,
+        spec: AgentSpec,
+        *,
+        owner: str = "",
+        pool: str | None = None,
     ) -> None:
         """Asks for a worker: a spare is claimed or a cold one starts. A live one is kept.
 
-        `owner` is the user's id, for whoever looks at the workers from outside.
+        `owner` is the user's id, for whoever looks at the workers from outside. `pool` is where a
+        new worker comes from, where the runtime has pools; None: from its own choice.
         """
 
     async def wait_ready(self, session_id: str, deadline_s: float) -> WorkerRef:

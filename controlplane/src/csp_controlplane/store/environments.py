@@ -77,6 +77,17 @@ async def get(db: Database, tenant: str, environment_id: str) -> Environment:
     return _environment(row)
 
 
+async def pool_of_session(db: Database, tenant: str, session_id: str) -> str | None:
+    """The pool that the session's environment names, if it names one."""
+    async with db.tenant(tenant) as connection:
+        config = await connection.fetchval(
+            "select e.config from environments e join sessions s on s.environment_id = e.id"
+            " where s.id = $1",
+            session_id,
+        )
+    return orjson.loads(config).get("pool") if config else None
+
+
 async def default(db: Database, tenant: str) -> Environment | None:
     """Where sessions run that name no environment: the oldest one that is not archived."""
     async with db.tenant(tenant) as connection:

@@ -15,6 +15,9 @@ import kopf
 
 REREAD_S = 60.0
 _MANY = 100
+_KEEP_S = 60.0
+"""How long an idle connection is kept; API servers keep it longer, and a new one costs as much as
+a write."""
 
 
 def login(settings: kopf.OperatorSettings) -> kopf.ConnectionInfo:
@@ -47,7 +50,9 @@ class Connection:
     def session(self) -> aiohttp.ClientSession:
         """Opened on first use, inside the loop that uses it."""
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=_MANY, ssl=self._info.as_ssl_context())
+            connector = aiohttp.TCPConnector(
+                limit=_MANY, ssl=self._info.as_ssl_context(), keepalive_timeout=_KEEP_S
+            )
             self._session = aiohttp.ClientSession(connector=connector)
         return self._session
 

@@ -28,6 +28,7 @@ class SessionFacts:
     quiet_s: float  # for so long the operator has seen no activity; restarts begin anew
     known_gone: str | None = None  # uid of a named pod that the API server says is no more
     knobs: Knobs = Knobs()
+    addresses: frozenset[str] | None = None  # that pods must know; None: nobody has asked yet
 
 
 @dataclass(frozen=True, slots=True)

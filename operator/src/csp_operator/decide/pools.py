@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from csp_operator.decide.percent import resolve
 from csp_operator.views import PodView
 
 _BACKOFF_CAP_S = 300.0
+_HOLD_STEP_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,12 @@ class PoolFacts:
     failures: int = 0  # pods in a row that ended before they were ready
     failed_at: float = 0.0
     allowance: int | None = None  # of refill.perSecond, in this second
+    unready_since: Mapping[str, float] = field(default_factory=dict)
+    """Since when pods by uid are seen not to be ready; a kubelet's clock may be wrong."""
     unready_seconds: float = 60.0
+    arriving: int = 0  # sessions that are on their way to a pod, of any pool
+    held_since: float | None = None
+    hold_seconds: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,7 @@ class PoolPlan:
     create: int = 0
     remove: tuple[Removal, ...] = ()
     surplus_since: float | None = None
+    held_since: float | None = None
     look_again_s: float | None = None
     held_back_s: float = 0.0  # nothing is made for so long, after failures
 
@@ -98,16 +105,22 @@ def decide_pool(facts: PoolFacts) -> PoolPlan:
         else:
             removals += [Removal(pod, "surplus") for pod in _least_useful(facts, left)[:surplus]]
     held_back = _held_back(facts)
-    create = 0
+    create, hold = 0, 0.0
     if surplus < 0:
         starting = sum(1 for pod in now.starting if pod.uid not in gone)
         create, wait = _creation(facts, starting, -surplus, held_back)
         again += [wait] if wait else []
+        if create and (hold := _hold(facts, now)) > 0:
+            create = 0
+            again.append(min(hold, _HOLD_STEP_S))
     again += [rest for pod in now.unready if (rest := _patience(facts, pod)) > 0]
     return PoolPlan(
         create=create,
         remove=tuple(item for item in removals if item.pod.uid not in facts.reserved),
         surplus_since=surplus_since,
+        held_since=(facts.clock if facts.held_since is None else facts.held_since)
+        if hold > 0
+        else None,
         look_again_s=min(again) if again else None,
         held_back_s=held_back,
     )
@@ -118,8 +131,8 @@ def _hung(facts: PoolFacts, now: Census) -> list[Removal]:
 
 
 def _patience(facts: PoolFacts, pod: PodView) -> float:
-    since = pod.ready_since or pod.created
-    return facts.unready_seconds - (facts.now - since).total_seconds()
+    since = facts.unready_since.get(pod.uid, facts.clock)
+    return facts.unready_seconds - (facts.clock - since)
 
 
 def _outdated(facts: PoolFacts, now: Census, wanted: int, gone: set[str]) -> list[Removal]:
@@ -149,6 +162,15 @@ def _held_back(facts: PoolFacts) -> float:
         return 0.0
     delay = min(_BACKOFF_CAP_S, float(2 ** min(facts.failures, 16)))
     return max(0.0, facts.failed_at + delay - facts.clock)
+
+
+def _hold(facts: PoolFacts, now: Census) -> float:
+    """Seconds for which a refill may still wait: people who wait for a claim come first, as long
+    as there are pods for all of them."""
+    if not facts.arriving or len(now.ready) < facts.arriving:
+        return 0.0
+    since = facts.clock if facts.held_since is None else facts.held_since
+    return since + facts.hold_seconds - facts.clock
 
 
 def _creation(

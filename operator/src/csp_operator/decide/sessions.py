@@ -97,7 +97,11 @@ def _release(
 def _serve(facts: SessionFacts, spec: AgentSessionSpec) -> SessionPlan:
     session = facts.session
     status = session.status
-    usable = [pod for pod in facts.pods if pod.alive and pod.uid != session.release]
+    usable = [
+        pod
+        for pod in facts.pods
+        if pod.alive and pod.uid != session.release and not _stranded(facts, pod)
+    ]
     ended = _ended(facts, usable)
     named = status.pod.uid if status.pod else None
     current = next((pod for pod in usable if pod.uid == named), None)
@@ -146,11 +150,21 @@ def _is_bound(facts: SessionFacts, pod: PodView) -> bool:
 
 def _ended(facts: SessionFacts, usable: Sequence[PodView]) -> tuple[tuple[PodView, str], ...]:
     alive = {pod.uid for pod in usable}
-    return tuple(
-        (pod, "released" if pod.uid == facts.session.release else "ended")
-        for pod in facts.pods
-        if pod.uid not in alive and not pod.deleting
-    )
+
+    def why(pod: PodView) -> str:
+        if pod.uid == facts.session.release:
+            return "released"
+        return "outdated" if pod.alive else "ended"
+
+    return tuple((pod, why(pod)) for pod in facts.pods if pod.uid not in alive and not pod.deleting)
+
+
+def _stranded(facts: SessionFacts, pod: PodView) -> bool:
+    """It knows the model proxy by an address that is no more. A turn that runs is left to end: it
+    may be at a tool."""
+    if facts.addresses is None or pod.addresses == facts.addresses:
+        return False
+    return not _busy(facts.session.status.conditions)
 
 
 def _count_loss(
@@ -163,6 +177,8 @@ def _count_loss(
         return False, before
     if status.pod.uid == facts.session.release:
         return False, before
+    if any(pod.uid == status.pod.uid and pod.alive for pod in facts.pods):
+        return False, before  # it was given up, not lost
     lived = (facts.now - status.pod.since).total_seconds() if status.pod.since else 0.0
     return True, 1 if lived >= facts.knobs.stable_s else before + 1
 

@@ -83,11 +83,13 @@ class Claimer:
         """Of the right profile first, then of the present template, then the oldest."""
         core = self._core
         wanted = session.profile
-        fresh = core.blueprints.known_hash(pool)
+        fresh, reach = core.blueprints.known_hash(pool), core.blueprints.addresses
         free = (
             pod
-            for pod in core.store.pods_of_pool(Name(pool.namespace, pool.name))
-            if pod.claimable and pod.owner_uid == pool.uid and pod.uid not in core.reserved
+            for pod in core.store.claimable(Name(pool.namespace, pool.name))
+            if pod.owner_uid == pool.uid
+            and pod.uid not in core.reserved
+            and (reach is None or pod.addresses == reach)
         )
         return min(
             free,

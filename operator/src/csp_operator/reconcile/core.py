@@ -79,7 +79,7 @@ class Core:
         waiting = self.waiting.get(pool)
         if not waiting:
             return
-        free = sum(1 for pod in self.store.pods_of_pool(pool) if pod.claimable)
+        free = sum(1 for _ in self.store.claimable(pool))
         for session in list(waiting)[: max(free, 1)]:
             self.queue.add(Key("session", *session))
 

@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 _STATUS_EVERY_S = 1.0
 _REFUSED_RETRY_S = 10.0
 _PROVEN_S = 60.0
+_MAKE_TOGETHER = 8
+"""Creations that are on their way at once; more would only stand before claims."""
 
 
 def _random_suffix() -> str:
@@ -42,10 +44,12 @@ class _Memory:
 
     hash: str = ""
     surplus_since: float | None = None
+    held_since: float | None = None
     failures: int = 0
     failed_at: float = 0.0
     last_failure: str = ""
     counted: set[str] = field(default_factory=set)
+    unready: dict[str, float] = field(default_factory=dict)  # since when, by uid
     refused: str = ""
     pending: set[str] = field(default_factory=set)  # names whose creation was not answered
     made: deque[float] = field(default_factory=deque)
@@ -59,6 +63,7 @@ class PoolReconciler:
         self._core = core
         self._suffix = suffix
         self._memories: dict[str, _Memory] = {}
+        self._making = asyncio.Semaphore(_MAKE_TOGETHER)
 
     async def look(self, name: Name) -> None:
         core = self._core
@@ -70,6 +75,8 @@ class PoolReconciler:
             plan_of_pods = await core.blueprints.of(pool)
         except (NoAddress, ValueError) as error:
             reason = "ServiceMissing" if isinstance(error, NoAddress) else "Invalid"
+            if pool.spec is not None:
+                self._report(pool, pool.spec, census(self._pods(pool)))
             await self._write(pool, memory, self._broken(pool, reason, str(error)))
             core.look_at_pool(*name, _REFUSED_RETRY_S)
             return
@@ -82,7 +89,7 @@ class PoolReconciler:
         pods = self._pods(pool)
         self._learn(memory, pods)
         plan = decide_pool(self._facts(pool.spec, memory, plan_of_pods, pods))
-        memory.surplus_since = plan.surplus_since
+        memory.surplus_since, memory.held_since = plan.surplus_since, plan.held_since
         await self._apply(pool, memory, plan, plan_of_pods)
         counts = census(self._pods(pool))
         self._report(pool, pool.spec, counts)
@@ -134,11 +141,18 @@ class PoolReconciler:
             failures=memory.failures,
             failed_at=memory.failed_at,
             allowance=allowance,
+            unready_since=memory.unready,
             unready_seconds=self._core.settings.unready_seconds,
+            arriving=self._core.queue.sessions(),
+            held_since=memory.held_since,
+            hold_seconds=self._core.settings.refill_hold_seconds,
         )
 
     def _learn(self, memory: _Memory, pods: list[PodView]) -> None:
         """Counts pods that ended soon; one that lasted proves the template."""
+        clock = asyncio.get_running_loop().time()
+        unready = {pod.uid for pod in census(pods).unready}
+        memory.unready = {uid: memory.unready.get(uid, clock) for uid in unready}
         now = self._core.clock.now()
         for pod in pods:
             age = (now - pod.created).total_seconds()
@@ -186,7 +200,8 @@ class PoolReconciler:
         core = self._core
         memory.pending.add(name)
         try:
-            made = await core.api.create(PODS, pool.namespace, warm_pod(pool, blueprint, name))
+            async with self._making:
+                made = await core.api.create(PODS, pool.namespace, warm_pod(pool, blueprint, name))
         except Conflict as error:
             memory.pending.discard(name)
             if error.exists:

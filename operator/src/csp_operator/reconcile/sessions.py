@@ -73,6 +73,7 @@ class SessionReconciler:
             pods=self._core.store.pods_of_session(session.uid),
             now=self._core.clock.now(),
             quiet_s=self._activity.quiet_for(session),
+            addresses=self._core.blueprints.addresses,
             known_gone=known_gone,
             knobs=self._knobs,
         )

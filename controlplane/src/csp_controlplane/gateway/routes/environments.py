@@ -13,9 +13,11 @@ from csp_controlplane.gateway.routes import API
 from csp_controlplane.gateway.routes.lists import Cursor, IncludeArchived, Limit
 from csp_controlplane.gateway.schemas.common import Deleted, Page, patched_metadata
 from csp_controlplane.gateway.schemas.environments import (
+    Cloud,
     EnvironmentAnswer,
     EnvironmentCreate,
     EnvironmentUpdate,
+    SelfHosted,
     resolved_config,
 )
 from csp_controlplane.gateway.state import state_of
@@ -29,6 +31,7 @@ router = APIRouter(prefix=f"{API}/environments", tags=["environments"])
 async def create_environment(
     request: Request, who: Admin, body: EnvironmentCreate
 ) -> EnvironmentAnswer:
+    _check_pool(request, body.config)
     async with state_of(request).db.tenant(who.tenant) as connection:
         made = await environments.insert(
             connection,
@@ -72,7 +75,8 @@ async def get_environment(request: Request, who: Reader, environment_id: str) ->
 async def update_environment(
     request: Request, who: Admin, environment_id: str, body: EnvironmentUpdate
 ) -> EnvironmentAnswer:
-    """Changes the fields that are given."""
+    """Changes the fields that are given. Sessions that have a worker keep its pool."""
+    _check_pool(request, body.config)
     async with state_of(request).db.tenant(who.tenant) as connection:
         current = await environments.lock(connection, environment_id)
         try:
@@ -108,3 +112,12 @@ async def delete_environment(request: Request, who: Admin, environment_id: str) 
     await environments.delete(db, who.tenant, environment_id)
     await audit.record(db, who.tenant, who.user_id, "environment.delete", environment_id)
     return Deleted(id=environment_id, type="environment_deleted")
+
+
+def _check_pool(request: Request, config: SelfHosted | Cloud | None) -> None:
+    asked = config.pool if isinstance(config, SelfHosted) else None
+    if asked is not None and not state_of(request).runtime.has_pools:
+        raise InvalidRequest(
+            "config.pool: there are no pools here, because csp does not run on Kubernetes. Leave "
+            "it out."
+        )

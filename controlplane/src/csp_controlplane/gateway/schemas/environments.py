@@ -23,6 +23,15 @@ class SelfHosted(Request):
     """The workers of this installation."""
 
     type: Literal["self_hosted"]
+    pool: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
+        description="AgentPool of its sessions, where csp runs on Kubernetes. Absent: the "
+        "installation's own choice.",
+    )
+
+    def resolved(self) -> dict[str, Any]:
+        return {"type": "self_hosted"} | ({"pool": self.pool} if self.pool else {})
 
 
 class Unrestricted(Request):
@@ -112,4 +121,4 @@ class EnvironmentAnswer(Answer):
 
 def resolved_config(config: SelfHosted | Cloud | None) -> dict[str, Any]:
     """What is stored and shown."""
-    return config.resolved() if isinstance(config, Cloud) else {"type": "self_hosted"}
+    return config.resolved() if config is not None else {"type": "self_hosted"}

@@ -53,6 +53,7 @@ class KubernetesRuntime:
     """See the module. `start` it inside the event loop; `close` it."""
 
     keeps_files = False
+    has_pools = True
     pauses_idle = True
     answers = "The Kubernetes API server answers."
     away = "The AgentPool cannot be read: sessions that rest cannot wake. See the gateway's log."
@@ -116,7 +117,13 @@ class KubernetesRuntime:
     # ---- SessionRuntime
 
     async def create(
-        self, session_id: str, tenant: str, spec: AgentSpec, *, owner: str = ""
+        self,
+        session_id: str,
+        tenant: str,
+        spec: AgentSpec,
+        *,
+        owner: str = "",
+        pool: str | None = None,
     ) -> None:
         """Writes the session's resource, or wakes it. Raises NoCapacity, RuntimeUnavailable."""
         await self.mirror.until_synced(SYNC_S)
@@ -125,7 +132,7 @@ class KubernetesRuntime:
             await self._remove(sight)
             sight = None
         if sight is None:
-            await self._write(session_id, tenant, spec, owner)
+            await self._write(session_id, tenant, spec, owner, pool or self.settings.pool)
         elif sight.rest == "suspended":
             raise NoCapacity("This session is suspended (spec.suspend of its AgentSession).")
         elif sight.rest == "idle":
@@ -224,7 +231,9 @@ class KubernetesRuntime:
         with suppress(Absent, RuntimeUnavailable):
             self.mirror.put(await self.api.get(sight.namespace, sight.name))
 
-    async def _write(self, session_id: str, tenant: str, spec: AgentSpec, owner: str) -> None:
+    async def _write(
+        self, session_id: str, tenant: str, spec: AgentSpec, owner: str, pool: str
+    ) -> None:
         namespace = self.settings.namespace_of(tenant)
         body = manifest(
             session_id,
@@ -232,7 +241,7 @@ class KubernetesRuntime:
             owner,
             spec,
             namespace=namespace,
-            pool=self.settings.pool,
+            pool=pool,
             idle_timeout_s=self._idle_timeout_s,
         )
         try:
