@@ -60,6 +60,11 @@ class Visitor:
         await self.page.goto(f"{self.url}/")
         await expect(self.composer).to_be_visible(timeout=20_000)
 
+    async def follow(self, link: str) -> None:
+        """Opens a one-time link and presses its button."""
+        await self.page.goto(link)
+        await self.page.get_by_role("button", name="Sign in").click()
+
     async def open(self, session_id: str) -> None:
         await self.page.goto(f"{self.url}/sessions/{session_id}")
         await expect(self.page.locator("[data-connection=live]")).to_be_attached(timeout=20_000)
@@ -181,9 +186,9 @@ class Guests:
     async def _state(self) -> dict[str, Any]:
         if self._signed_in is None:
             profile = await self._browser.new_context()
-            page = await profile.new_page()
-            await page.goto(await self.link())
-            await expect(page.get_by_role("textbox", name="Message")).to_be_visible(timeout=30_000)
+            first = Visitor(await profile.new_page(), self._stack.url)
+            await first.follow(await self.link())
+            await expect(first.composer).to_be_visible(timeout=30_000)
             self._signed_in = dict(await profile.storage_state())
             await profile.close()
         return self._signed_in
