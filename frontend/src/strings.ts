@@ -447,6 +447,7 @@ export const t = {
     network: "The server cannot be reached. Check the connection and try again.",
     unexpected: "Something unexpected happened. Reload the page; your work is saved.",
     status: (status: number) => `The server answered with error ${status}. Try again in a moment.`,
+    ofRequest: (message: string, id: string) => `${message} (Request ${id})`,
     boundaryTitle: "This part of the page stopped working",
     boundaryText: "Your session goes on, and nothing is lost.",
     boundaryRetry: "Show it again",

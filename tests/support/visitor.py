@@ -25,6 +25,7 @@ BROWSER_ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP plain.example 127.0.0.1",
 )
 ANSWER_MS = 60_000
 """For whatever waits on the agent; the machine may be busy."""

@@ -22,7 +22,7 @@ from claude_agent_sdk import (
 from claude_agent_sdk.types import HookCallback, SystemPromptPreset, ThinkingConfig
 
 from csp_crds.agent import AgentSpec, Subagent
-from csp_worker.claim import cli_mode, mcp_servers
+from csp_worker.claim import cli_mode, mcp_servers, trace_environment
 from csp_worker.paths import Paths
 from csp_worker.settings import WorkerSettings
 from csp_worker.transcript import MirrorStore
@@ -53,6 +53,7 @@ class Spawn:
     callbacks: Callbacks
     model_handle: str | None = None  # None: a spare, which waits to be claimed
     resume: str | None = None
+    traceparent: str = ""
 
 
 def environment(settings: WorkerSettings, paths: Paths) -> dict[str, str]:
@@ -128,7 +129,7 @@ def _for_session(options: ClaudeAgentOptions, spec: AgentSpec, spawn: Spawn) -> 
     """What a spare is told by its claim."""
     options.model = spec.model
     options.permission_mode = cli_mode(spec.permission_mode)
-    options.env = {**spec.env, **options.env}
+    options.env = {**trace_environment(spawn.traceparent), **spec.env, **options.env}
     options.resume = spawn.resume
     options.effort = spec.effort
     options.mcp_servers = cast("Any", mcp_servers(spec))
