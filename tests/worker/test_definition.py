@@ -117,5 +117,5 @@ async def test_settings_in_the_working_directory_have_no_say(
 
 def test_the_limits_have_no_field_that_nobody_keeps() -> None:
     assert set(Limits.model_fields) == {
-        "turn_seconds", "session_seconds", "rss_bytes", "max_turns",
+        "turn_seconds", "session_seconds", "rss_bytes", "max_turns", "task_budget_tokens",
     }  # fmt: skip

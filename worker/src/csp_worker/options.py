@@ -19,7 +19,7 @@ from claude_agent_sdk import (
     HookMatcher,
     SessionStore,
 )
-from claude_agent_sdk.types import HookCallback, SystemPromptPreset, ThinkingConfig
+from claude_agent_sdk.types import HookCallback, SystemPromptPreset, TaskBudget, ThinkingConfig
 
 from csp_crds.agent import AgentSpec, Subagent
 from csp_worker.claim import cli_mode, mcp_servers, trace_environment
@@ -101,6 +101,7 @@ def spawn_options(spec: AgentSpec, spawn: Spawn) -> ClaudeAgentOptions:
         fallback_model=spec.fallback_model,
         betas=cast("Any", list(spec.betas)),
         max_turns=spec.limits.max_turns,
+        task_budget=_task_budget(spec),
         thinking=_thinking(spec),
         output_format=_output_format(spec),
         max_buffer_size=MAX_BUFFER_BYTES,
@@ -169,6 +170,11 @@ def _thinking(spec: AgentSpec) -> ThinkingConfig | None:
     if spec.thinking.type == "disabled":
         return {"type": "disabled"}
     return {"type": "adaptive"}
+
+
+def _task_budget(spec: AgentSpec) -> TaskBudget | None:
+    total = spec.limits.task_budget_tokens
+    return None if total is None else {"total": total}
 
 
 def _output_format(spec: AgentSpec) -> dict[str, Any] | None:

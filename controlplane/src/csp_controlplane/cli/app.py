@@ -6,10 +6,12 @@ is a defect and shows its traceback.
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from pydantic import ValidationError
 
@@ -174,6 +176,7 @@ app.add_typer(people.keys, name="keys")
 
 def main() -> None:
     """The console script's entry."""
+    _say_little()
     try:
         settings_file.load_into_environment()
         app(standalone_mode=True)
@@ -186,6 +189,14 @@ def main() -> None:
         if sentence is None:
             raise
         _fail(sentence, ExitCode.USAGE)
+
+
+def _say_little() -> None:
+    """What parts of csp log is for files; a command has words of its own. `csp up` logs all."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def _fail(message: str, code: int) -> None:

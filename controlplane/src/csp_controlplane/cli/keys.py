@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from csp_controlplane.cli import tables
 from csp_controlplane.cli.instance import database_url
 from csp_controlplane.store.keys import ApiKey
 from csp_controlplane.supervisor.access import owner_access
@@ -40,10 +39,10 @@ def list_all(*, json_output: bool) -> None:
         for key in found:
             typer.echo(orjson.dumps(_shown(key, people)).decode())
         return
-    table = Table("Id", "Name", "Of", "Key", "Since", "Ends", "Used", box=None, pad_edge=False)
+    rows = tables.table("Id", "Name", "Of", "Key", "Since", "Ends", "Used")
     now = datetime.now(UTC)
     for key in found:
-        table.add_row(
+        rows.add_row(
             key.id,
             key.name,
             people.get(key.user_id, key.user_id),
@@ -52,7 +51,7 @@ def list_all(*, json_output: bool) -> None:
             "ended" if key.expires_at and key.expires_at < now else _day(key.expires_at),
             _day(key.last_used_at),
         )
-    Console(highlight=False, markup=False).print(table)
+    tables.show(rows)
 
 
 def revoke(key_id: str) -> None:
