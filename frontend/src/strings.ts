@@ -17,7 +17,7 @@ export const t = {
     linkTitle: "No password?",
     link: "Whoever started this server can print a one-time link with",
     linkCommand: "csp login",
-    linkAfter: "Open it here, and you are signed in.",
+    linkAfter: "Open it here to sign in.",
     wrong: "Email and password do not belong together. Check both and try again.",
     again: "You were signed out. Sign in to go on; nothing you typed is lost.",
   },

@@ -6,7 +6,6 @@ links, scanners of mail and browsers that fetch ahead all open what they find.
 
 from __future__ import annotations
 
-import html
 from datetime import timedelta
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from csp_controlplane.errors import RateLimited, Unauthenticated
 from csp_controlplane.gateway.limits import SignInThrottle
+from csp_controlplane.gateway.pages import message_page
 from csp_controlplane.gateway.routes import API
 from csp_controlplane.gateway.schemas.people import Login
 from csp_controlplane.gateway.security import COOKIE, check_origin, clear_cookie, set_cookie
@@ -29,16 +29,7 @@ links = APIRouter(include_in_schema=False)
 
 Token = Annotated[str, Query(max_length=200)]
 
-_STYLE = (
-    ":root{color-scheme:light dark;--accent:light-dark(#155e67,#83c9cf);"
-    "--on-accent:light-dark(#f4fbfb,#0b1c1e)}"
-    "body{font:1rem/1.5 system-ui,sans-serif;margin:15vh auto;max-width:36rem;padding:0 1.25rem}"
-    "h1{font-size:1.5rem;line-height:1.25}"
-    "button{font:inherit;font-weight:600;min-height:44px;padding:0 1.5rem;border:0;"
-    "border-radius:.5rem;background:var(--accent);color:var(--on-accent);cursor:pointer}"
-    "button:focus-visible{outline:2px solid var(--accent);outline-offset:2px}"
-)
-_ASKED = "This link signs you in to csp, once."
+_ASKED = "This link lets you in once."
 _REFUSED = (
     "This sign-in link is used up or too old. Make a new one with `csp login` and open it once."
 )
@@ -116,19 +107,3 @@ async def _let_in(
     set_cookie(response, token, state.settings)
     state.metrics.sign_ins.labels(method, "success").inc()
     log.info("signed_in", user_id=user_id, method=method)
-
-
-def message_page(title: str, text: str, *, button: str | None = None) -> str:
-    """A plain page for a person who sees nothing else. The button posts to the page's address."""
-    # Focused, so that Enter is enough.
-    form = (
-        f'<form method="post"><button autofocus>{html.escape(button)}</button></form>'
-        if button
-        else ""
-    )
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
-        f"<main><h1>{html.escape(title)}</h1><p>{html.escape(text)}</p>{form}</main></html>"
-    )
