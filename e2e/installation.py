@@ -157,7 +157,7 @@ class Installation:
         """Of the first user."""
         if self._api_key is None:
             with httpx.Client(trust_env=False, follow_redirects=False, timeout=30) as client:
-                signed_in = client.get(self.sign_in_link())
+                signed_in = client.post(self.sign_in_link())
                 assert signed_in.status_code == 303, signed_in.text
                 made = client.post(
                     f"{self.url}/api/v1/api_keys",

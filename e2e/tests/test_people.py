@@ -21,9 +21,7 @@ async def test_a_person_chats_through_a_reverse_proxy_and_a_tool_runs_in_the_pod
         profile = await browser.new_context(locale="en-GB")
         visitor = Visitor(await profile.new_page(), proxy.url)
         visitor.listen()
-        await visitor.page.goto(
-            f"{proxy.url}/login?{installation.sign_in_link().partition('?')[2]}"
-        )
+        await visitor.follow(f"{proxy.url}/login?{installation.sign_in_link().partition('?')[2]}")
         await expect(visitor.composer).to_be_visible(timeout=30_000)
         session_id = await visitor.start(
             script(bash("echo made in $(hostname) > made.txt; cat made.txt"), say("It is there."))

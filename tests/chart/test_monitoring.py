@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 import yaml
 
@@ -24,8 +23,7 @@ from generate.monitoring.dashboards import DASHBOARDS
 from prepare.steps import ROOT
 from support.apiserver import ApiServer
 from support.debian import require
-from support.parts_of_stack import PROXY
-from support.processes import ServerProcess, free_port, listens
+from support.processes import ServerProcess, free_port
 from support.session_api import message, new_session, until_event
 from support.stack import Stack
 from support.waiting import wait_until_sync
@@ -50,6 +48,22 @@ class Prometheus:
             said = client.get(f"{self.url}/api/v1/query", params={"query": promql}).json()
         assert said["status"] == "success", f"{promql}: {said.get('error')}"
         return list(said["data"]["result"])
+
+
+@pytest.fixture(scope="module")
+def metrics_ports() -> dict[str, int]:
+    return {"csp-gateway": free_port(), "csp-model-proxy": free_port()}
+
+
+@pytest.fixture(scope="module")
+def stack(metrics_ports: dict[str, int]) -> Iterator[Stack]:
+    """One that says what it counts."""
+    environment = {
+        "CSP_GATEWAY_METRICS_PORT": str(metrics_ports["csp-gateway"]),
+        "CSP_PROXY_METRICS_PORT": str(metrics_ports["csp-model-proxy"]),
+    }
+    with Stack(environment=environment) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -82,16 +96,15 @@ def operator(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="module")
 def prometheus(
-    stack: Stack, operator: int, tmp_path_factory: pytest.TempPathFactory
+    stack: Stack,
+    metrics_ports: dict[str, int],
+    operator: int,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Prometheus]:
     """Debian's, with the jobs as the chart's ServiceMonitors name them."""
     program = require("prometheus")
     folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
-    targets = {
-        "csp-gateway": int(stack.url.rpartition(":")[2]),
-        "csp-model-proxy": _port(stack),
-        "csp-operator": operator,
-    }
+    targets = {**metrics_ports, "csp-operator": operator}
     jobs = [
         {
             "job_name": job,
@@ -126,14 +139,6 @@ def prometheus(
         yield made
     finally:
         process.stop(20)
-
-
-def _port(stack: Stack) -> int:
-    """Where the model proxy listens."""
-    process = psutil.Process(stack.pid(PROXY))
-    found = {c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
-    (port,) = (one for one in found if listens(one))
-    return int(port)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -56,6 +56,8 @@ async def test_what_was_backed_up_while_running_comes_back_elsewhere(
     assert file.stat().st_mode & 0o777 == 0o600
     done = csp("restore", str(file), data=other.layout.data)
     assert done.returncode == 0, done.stderr
+    said = [line.split()[0] for line in (done.stdout + done.stderr).splitlines()]
+    assert said == ["Backup", "Restored"], "logs are for files"
     other.start()
     after = await logs_of(other)
     assert after == before

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(240)  # whole installations, maybe on a busy ma
 def signed_in_as(link: str) -> str | None:
     """The address of whom the link signs in."""
     with httpx.Client(trust_env=False, follow_redirects=False) as client:
-        if client.get(link).status_code != 303:
+        if client.post(link).status_code != 303:
             return None
         base = link.partition("/login")[0]
         return str(client.get(f"{base}/api/v1/me").json()["user"]["email"])
@@ -68,6 +68,40 @@ def test_a_password_comes_by_standard_input_and_signs_in(stack: Stack) -> None:
     assert answer.status_code == 204
 
 
+def test_a_key_is_made_used_listed_and_revoked(stack: Stack) -> None:
+    data = stack.layout.data
+    made = csp("keys", "add", "laptop", "--days", "7", data=data)
+    assert made.returncode == 0, made.stderr
+    (key,) = made.stdout.split()
+    (identity,) = re.findall(r"^key_\w+", made.stderr)
+    assert key not in made.stderr
+
+    def status() -> int:
+        with httpx.Client(trust_env=False) as client:
+            return client.get(f"{stack.url}/api/v1/me", headers={"x-api-key": key}).status_code
+
+    assert status() == 200
+    listed = csp("keys", "list", "--json", data=data)
+    (shown,) = [one for one in map(json.loads, listed.stdout.splitlines()) if one["id"] == identity]
+    assert (shown["name"], shown["email"]) == ("laptop", "you@localhost")
+    assert shown["last_used_at"] is not None
+    assert key not in listed.stdout
+    assert re.search(rf"{identity}.*laptop.*you@localhost", csp("keys", "list", data=data).stdout)
+    assert csp("keys", "revoke", identity, data=data).returncode == 0
+    assert status() == 401
+    assert identity not in csp("keys", "list", data=data).stdout
+
+
+def test_a_key_of_another_person_is_theirs(stack: Stack) -> None:
+    data = stack.layout.data
+    csp("users", "add", "eve@example.org", data=data)
+    made = csp("keys", "add", "ci", "--email", "eve@example.org", data=data)
+    with httpx.Client(trust_env=False) as client:
+        headers = {"x-api-key": made.stdout.strip()}
+        me = client.get(f"{stack.url}/api/v1/me", headers=headers).json()
+    assert me["user"]["email"] == "eve@example.org"
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "words"),
     [
@@ -75,6 +109,8 @@ def test_a_password_comes_by_standard_input_and_signs_in(stack: Stack) -> None:
         (("users", "add", "nonsense"), "", "not an address"),
         (("users", "add", "c@example.org", "--password-stdin"), "short\n", "at least"),
         (("login", "--email", "nobody@example.org"), "", "no user"),
+        (("keys", "add", "ci", "--email", "nobody@example.org"), "", "no user"),
+        (("keys", "revoke", "key_unknown"), "", "no API key"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(

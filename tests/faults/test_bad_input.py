@@ -214,7 +214,7 @@ async def test_another_pages_origin_gets_no_socket(strict: Stack) -> None:
     async with OwnerAccess.open(strict.instance.database_url) as access:
         link = await access.sign_in_link(strict.url)
     async with httpx.AsyncClient(trust_env=False) as browser:
-        await browser.get(link)
+        await browser.post(link)
         cookie = f"csp_session={browser.cookies['csp_session']}"
     async with watching(strict) as viewer:
         ours = {"cookie": cookie, "origin": strict.url}

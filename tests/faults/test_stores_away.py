@@ -16,8 +16,8 @@ from support.waiting import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
-AWAY_S = float(os.environ.get("CSP_TEST_DATABASE_AWAY_S", "8"))
-"""How long the database stays away. The full form is 30."""
+AWAY_S = float(os.environ.get("CSP_TEST_DATABASE_AWAY_S", "30"))
+"""How long the database stays away."""
 
 
 @pytest.fixture(scope="module")

@@ -108,8 +108,22 @@ def test_readiness_names_what_it_needs(gateway: GatewayProcess) -> None:
     assert "csp up" in checks["runtime"]["message"]
 
 
+def test_metrics_are_not_for_those_who_reach_the_page(gateway: GatewayProcess) -> None:
+    assert gateway.get("/metrics").status_code == 404
+    assert gateway.get("/metrics/").status_code == 404
+
+
+async def test_a_taken_port_for_metrics_names_the_setting(new_database: Callable[[], str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        environment = {"CSP_GATEWAY_METRICS_PORT": str(taken.getsockname()[1])}
+        gateway = GatewayProcess(new_database(), None, environment)
+        with pytest.raises(RuntimeError, match="CSP_GATEWAY_METRICS_PORT"):
+            await asyncio.to_thread(gateway.start)
+        gateway.close()
+
+
 def test_metrics_exist_before_anything_happened(gateway: GatewayProcess) -> None:
-    text = gateway.get("/metrics").text
+    text = gateway.metrics()
     for series in (
         'csp_session_init_duration_seconds_count{start="warm"}',
         'csp_prewarm_pool_size{state="warm"}',
@@ -131,7 +145,7 @@ async def test_requests_are_counted_by_template_not_by_path(
 ) -> None:
     await api.get("/agents/agent_counted")
     await api.get("/nothing-counted")
-    text = gateway.get("/metrics").text
+    text = gateway.metrics()
     assert "agent_counted" not in text
     assert "nothing-counted" not in text
     assert (
@@ -146,7 +160,7 @@ async def test_sessions_are_counted_by_state(
     assert (await api.post("/sessions", json={})).status_code == 200
 
     def counted() -> bool:
-        lines = gateway.get("/metrics").text.splitlines()
+        lines = gateway.metrics().splitlines()
         return any(
             line.startswith("csp_active_sessions{") and float(line.split()[-1]) > 0
             for line in lines
@@ -253,7 +267,7 @@ async def test_a_reader_that_does_not_read_is_dropped(new_database: Callable[[],
                 reader.sendall(request.encode())
 
                 def streams() -> float:
-                    lines = process.get("/metrics").text.splitlines()
+                    lines = process.metrics().splitlines()
                     name = "csp_event_stream_connections "
                     return float(next(line for line in lines if line.startswith(name)).split()[1])
 

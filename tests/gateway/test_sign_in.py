@@ -71,10 +71,33 @@ async def test_only_the_hash_of_a_key_is_stored(admin: Person, gateway_db: Datab
     assert admin.key not in str([dict(row) for row in rows])
 
 
+async def test_looking_at_a_link_does_not_use_it_up(admin: Person, gateway_db: Database) -> None:
+    token = await users.create_login_link(gateway_db, admin.user.tenant, admin.user.id)
+    async with admin.browser() as preview:
+        for method in ("GET", "GET", "HEAD"):
+            answer = await preview.request(method, "/login", params={"token": token})
+            assert answer.status_code == 200
+            assert "set-cookie" not in answer.headers
+            assert token not in answer.text
+        assert (await preview.get("/api/v1/me")).status_code == 401
+    async with admin.browser() as browser:
+        assert (await browser.post("/login", params={"token": token})).status_code == 303
+
+
+async def test_another_site_cannot_sign_anybody_in(admin: Person, gateway_db: Database) -> None:
+    token = await users.create_login_link(gateway_db, admin.user.tenant, admin.user.id)
+    async with admin.browser() as browser:
+        answer = await browser.post(
+            "/login", params={"token": token}, headers={"origin": "https://evil.example"}
+        )
+        assert answer.status_code == 403
+        assert (await browser.post("/login", params={"token": token})).status_code == 303
+
+
 async def test_a_link_signs_in_once(admin: Person, gateway_db: Database) -> None:
     token = await users.create_login_link(gateway_db, admin.user.tenant, admin.user.id)
     async with admin.browser() as browser:
-        answer = await browser.get("/login", params={"token": token})
+        answer = await browser.post("/login", params={"token": token})
         assert answer.status_code == 303
         assert answer.headers["location"] == "/"
         cookie = answer.headers["set-cookie"]
@@ -82,7 +105,7 @@ async def test_a_link_signs_in_once(admin: Person, gateway_db: Database) -> None
         assert "SameSite=lax" in cookie
         assert (await browser.get("/api/v1/me")).json()["user"]["id"] == admin.user.id
     async with admin.browser() as browser:
-        answer = await browser.get("/login", params={"token": token})
+        answer = await browser.post("/login", params={"token": token})
         assert answer.status_code == 401
         assert "csp login" in answer.text
         assert (await browser.get("/api/v1/me")).status_code == 401
@@ -93,8 +116,8 @@ async def test_an_expired_link_does_not_sign_in(admin: Person, gateway_db: Datab
         gateway_db, admin.user.tenant, admin.user.id, timedelta(seconds=-1)
     )
     async with admin.browser() as browser:
-        assert (await browser.get("/login", params={"token": token})).status_code == 401
-        assert (await browser.get("/login", params={"token": "x" * 300})).status_code == 400
+        assert (await browser.post("/login", params={"token": token})).status_code == 401
+        assert (await browser.post("/login", params={"token": "x" * 300})).status_code == 400
 
 
 async def test_a_password_signs_in_and_out(admin: Person, gateway_db: Database) -> None:
@@ -143,7 +166,7 @@ async def test_a_user_without_password_cannot_use_one(admin: Person) -> None:
 
 async def _signed_in(browser: httpx.AsyncClient, person: Person, db: Database) -> None:
     token = await users.create_login_link(db, person.user.tenant, person.user.id)
-    assert (await browser.get("/login", params={"token": token})).status_code == 303
+    assert (await browser.post("/login", params={"token": token})).status_code == 303
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ async def received(socket: ClientConnection) -> dict[str, Any]:
 async def signed_in_cookie(person: Person, db: Database) -> str:
     token = await users.create_login_link(db, person.user.tenant, person.user.id)
     async with person.browser() as browser:
-        answer = await browser.get("/login", params={"token": token})
+        answer = await browser.post("/login", params={"token": token})
     return str(answer.headers["set-cookie"]).split(";")[0]
 
 

@@ -21,6 +21,7 @@ from support.models import (
     ProxyServer,
     ScriptedServer,
     body,
+    metrics,
     post,
     rebind,
     recorded,
@@ -240,8 +241,10 @@ async def test_health_and_metrics_are_served(proxy: ProxyServer) -> None:
             assert response.status == 200
         async with client.get("/health/ready") as response:
             assert await response.json() == {"database": "ok", "upstream": "127.0.0.1"}
+        # Agents reach this port: what everybody does is not for them.
         async with client.get("/metrics") as response:
-            text = await response.text()
+            assert response.status == 404
+    text = await metrics(proxy)
     for name in (
         "csp_api_cost_usd_total",
         "csp_circuit_breaker_state",

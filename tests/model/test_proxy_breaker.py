@@ -36,14 +36,14 @@ async def test_breaker_opens_after_five_failures_and_closes_after_a_good_probe(
         assert "held back" in held["error"]["message"]
         assert int(response.headers["retry-after"]) >= 1
         assert await count_at_provider(scripted) == before
-        assert await metric(proxy.url, "csp_circuit_breaker_state") == 2
+        assert await metric(proxy, "csp_circuit_breaker_state") == 2
 
         async def half_open() -> bool:
-            return await metric(proxy.url, "csp_circuit_breaker_state") == 1
+            return await metric(proxy, "csp_circuit_breaker_state") == 1
 
         await wait_until(half_open, 5, "the breaker half open")
         assert await status_of(proxy, session, FINE) == 200
-        assert await metric(proxy.url, "csp_circuit_breaker_state") == 0
+        assert await metric(proxy, "csp_circuit_breaker_state") == 0
         assert await status_of(proxy, session, FINE) == 200
 
 
@@ -55,7 +55,7 @@ async def test_failed_probe_opens_the_breaker_again(
             await status_of(proxy, session, FAIL)
 
         async def state() -> float:
-            return await metric(proxy.url, "csp_circuit_breaker_state")
+            return await metric(proxy, "csp_circuit_breaker_state")
 
         async def half_open() -> bool:
             return await state() == 1
@@ -104,7 +104,7 @@ async def test_breaker_is_shared_between_proxies(
             for proxy in (one, other):
 
                 async def is_open(asked: ProxyServer = proxy) -> bool:
-                    return await metric(asked.url, "csp_circuit_breaker_state") == 2
+                    return await metric(asked, "csp_circuit_breaker_state") == 2
 
                 await wait_until(is_open, 5, f"{proxy.url} open")
             # What Redis forgets closes the breaker: the next failures open it again.

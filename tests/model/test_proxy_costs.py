@@ -203,11 +203,11 @@ async def test_cost_metric_counts_dollars_by_model(
     worker: AsyncAnthropic, proxy: ProxyServer, session: BoundSession, database_url: str
 ) -> None:
     name = 'csp_api_cost_usd_total{model="claude-haiku-4-5"}'
-    before = await metric(proxy.url, name)
+    before = await metric(proxy, name)
     asked = body(script({"t": "text", "usage": USAGE}), model="claude-haiku-4-5-20251001")
     await worker.messages.create(**asked)
     await settled(database_url, session.id)
-    added = await metric(proxy.url, name) - before
+    added = await metric(proxy, name) - before
     assert added == pytest.approx((1000 + 200 * 5 + 500 + 300 * 1.25) / 1e6)
 
 

@@ -174,6 +174,21 @@ async def test_at_200_and_400_per_cent_nothing_is_cut_off(guests: Guests, width:
         await expect(visitor.button("Files")).to_be_in_viewport(ratio=1)
 
 
+async def test_on_a_phone_long_lines_of_a_helper_stay_within_the_page(guests: Guests) -> None:
+    async with guests.visitor(viewport=PHONE, has_touch=True, is_mobile=True) as visitor:
+        await visitor.start("send a helper to look around")
+        await visitor.allow()
+        await visitor.settled()
+        helper = await visitor.expand("Agent")
+        await expect(helper.locator("pre").first).to_be_visible()
+        wider = await visitor.page.evaluate(
+            """[...document.querySelectorAll("main p, main pre, main section")]
+                .filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth)
+                .map((e) => e.textContent.slice(0, 80))"""
+        )
+        assert wider == []
+
+
 async def test_the_whole_way_is_possible_by_keyboard(visitor: Visitor) -> None:
     page = visitor.page
     await visitor.home()

@@ -47,6 +47,18 @@ async def test_a_part_that_cannot_be_loaded_says_so_and_a_reload_brings_it(
     await expect(visitor.kind("answer")).to_contain_text("one", timeout=20_000)
 
 
+async def test_without_tls_from_another_host_the_page_works(guests: Guests) -> None:
+    async with guests.visitor(signed_in=False) as visitor:
+        visitor.url = visitor.url.replace("127.0.0.1", "plain.example")
+        await visitor.follow((await guests.link()).replace("127.0.0.1", "plain.example"))
+        await expect(visitor.composer).to_be_visible()
+        assert not await visitor.page.evaluate("isSecureContext")
+        await visitor.start(script(say("word ", n=600, chunk_delay=0.05)))
+        await visitor.state("running")
+        await visitor.button("Stop").click()
+        await visitor.settled()
+
+
 async def test_on_a_slow_network_the_page_says_what_it_waits_for(guests: Guests) -> None:
     async with guests.visitor() as visitor:
         wire = await visitor.page.context.new_cdp_session(visitor.page)

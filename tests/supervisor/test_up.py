@@ -31,12 +31,12 @@ def test_every_part_runs_and_the_link_signs_in_once(stack: Stack) -> None:
         assert named(stack, program), f"{program} does not run"
     (link,) = re.findall(r"http://\S+/login\?token=\S+", stack.process.log.read_text())
     with httpx.Client(trust_env=False) as client:
-        first = client.get(link)
+        first = client.post(link)
         assert first.status_code == 303
         assert "HttpOnly" in first.headers["set-cookie"]
         assert client.get(f"{stack.url}/api/v1/me").json()["user"]["email"] == "you@localhost"
     with httpx.Client(trust_env=False) as another:
-        assert another.get(link).status_code != 303
+        assert another.post(link).status_code != 303
 
 
 def test_output_without_a_terminal_is_plain_and_short(stack: Stack) -> None:

@@ -48,7 +48,7 @@ CLAIMED: dict[str, Any] = {
     "permissions": {"Bash": "allow", "mcp__echo": "allow"},
     "default_permission": "ask",
     "permission_mode": "acceptEdits",
-    "limits": {"max_turns": 7},
+    "limits": {"max_turns": 7, "task_budget_tokens": 50_000},
 }  # fmt: skip
 AGENT = spec(**{**FIXED, **CLAIMED})
 OBSERVED_ELSEWHERE = {
@@ -57,7 +57,7 @@ OBSERVED_ELSEWHERE = {
 }  # fmt: skip
 
 
-SPARE = spec(**FIXED, limits={"max_turns": 7})
+SPARE = spec(**FIXED, limits=CLAIMED["limits"])
 """What a spare is started with that can become AGENT."""
 
 
@@ -97,6 +97,7 @@ async def fields_that_do_not_arrive(
     }
     assert set(AgentSpec.model_fields) - OBSERVED_ELSEWHERE == set(seen)
     seen["limits.max_turns"] = value_of(command, "--max-turns") == "7"
+    seen["limits.task_budget_tokens"] = value_of(command, "--task-budget") == "50000"
     seen["the handle"] = first["headers"]["x-api-key"] == bound.handle
     return {name for name, reached in seen.items() if not reached}
 

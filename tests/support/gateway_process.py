@@ -38,9 +38,11 @@ class GatewayProcess:
         self.directory = Path(tempfile.mkdtemp(prefix="csp-gw-"))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.metrics_port = free_port()
         self.log = self.directory / "log"
         self._environment = {
             "CSP_GATEWAY_PORT": str(self.port),
+            "CSP_GATEWAY_METRICS_PORT": str(self.metrics_port),
             "CSP_GATEWAY_ID": "gateway-test",
             "CSP_DATABASE_URL": database_url,
             "CSP_SIGNING_KEY_FILE": str(write_signing_key(self.directory / "key.json")),
@@ -68,6 +70,12 @@ class GatewayProcess:
 
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url + path, trust_env=False, timeout=10)
+
+    def metrics(self) -> str:
+        """As Prometheus is told them."""
+        answer = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", trust_env=False)
+        assert answer.status_code == 200
+        return answer.text
 
     def lines(self) -> list[dict[str, object]]:
         """The log so far."""

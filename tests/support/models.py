@@ -93,7 +93,12 @@ class ProxyServer(_Server):
 
     def start(self) -> ServerProcess:
         self._environment["CSP_PROXY_PORT"] = str(self.port)
+        self._environment.setdefault("CSP_PROXY_METRICS_PORT", str(free_port()))
         return super().start()
+
+    @property
+    def metrics_url(self) -> str:
+        return f"http://127.0.0.1:{self._environment['CSP_PROXY_METRICS_PORT']}/metrics"
 
 
 def _named(prefix: str, settings: Mapping[str, str]) -> dict[str, str]:
@@ -220,11 +225,16 @@ async def recorded(url: str) -> list[dict[str, Any]]:
     return entries
 
 
-async def metric(url: str, name: str) -> float:
-    """One sample of GET /metrics, by its name with labels as Prometheus prints it."""
-    async with aiohttp.ClientSession() as client, client.get(url + "/metrics") as response:
-        lines = (await response.text()).splitlines()
+async def metric(proxy: ProxyServer, name: str) -> float:
+    """One sample of a proxy's metrics, by its name with labels as Prometheus prints it."""
+    lines = (await metrics(proxy)).splitlines()
     return float(next(line.rsplit(" ", 1)[1] for line in lines if line.startswith(name + " ")))
+
+
+async def metrics(proxy: ProxyServer) -> str:
+    """As Prometheus is told them."""
+    async with aiohttp.ClientSession() as client, client.get(proxy.metrics_url) as response:
+        return await response.text()
 
 
 async def status_of(proxy: ProxyServer, session: BoundSession, asked: Mapping[str, Any]) -> int:

@@ -97,13 +97,13 @@ SESSIONS = (
     ),
     protection(
         "a slow subscriber is dropped",
-        "tests/sessions/test_attachment.py"
+        "tests/sessions/test_view.py"
         "::test_a_slow_reader_is_closed_and_the_others_are_not",
         (f"{CONTROLPLANE}/live/hub.py", "if self._bytes > self._max_bytes:", "if False:"),
     ),
     protection(
         "one confirmation for a tool use",
-        "tests/sessions/test_attachment.py"
+        "tests/sessions/test_input.py"
         "::test_a_question_is_answered_once_and_a_restless_tool_is_audited",
         (f"{CONTROLPLANE}/domain/decisions.py", "    if question is None:\n        raise Conflict(",
          "    if False:\n        raise Conflict("),
@@ -111,20 +111,20 @@ SESSIONS = (
     ),
     protection(
         "a worker reports its own types only",
-        "tests/sessions/test_attachment.py"
+        "tests/sessions/test_bad_workers.py"
         "::test_a_worker_that_reports_what_it_may_not_is_replaced_and_audited",
         (f"{CONTROLPLANE}/domain/vocabulary.py", '        "agent.message",\n',
          '        "agent.message", "user.message", "session.usage", "session.status_idle",\n'),
     ),
     protection(
         "the official client's retry is one message",
-        "tests/sessions/test_attachment.py"
+        "tests/sessions/test_input.py"
         "::test_the_same_request_retried_within_a_minute_is_one_message",
         (f"{CONTROLPLANE}/sessions/service.py", "if is_retry and", "if False and"),
     ),
     protection(
         "a session is its owner's",
-        "tests/sessions/test_attachment.py::test_a_foreign_session_looks_like_an_unknown_one",
+        "tests/sessions/test_view.py::test_a_foreign_session_looks_like_an_unknown_one",
         (f"{CONTROLPLANE}/sessions/service.py", "row is None or row.owner != who.user_id",
          "row is None"),
     ),

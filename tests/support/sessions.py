@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from csp_controlplane.domain.principal import Principal
@@ -79,3 +81,25 @@ class Watcher:
         await self.subscription.close()
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def watching(
+    service: SessionService, session: str, *, after: int = 0, who: Principal = ALICE, **have: int
+) -> AsyncIterator[Watcher]:
+    subscription = await service.subscribe(who, session, after=after, tail=None, previews=have)
+    watcher = Watcher(subscription)
+    try:
+        yield watcher
+    finally:
+        await watcher.close()
+
+
+async def say(
+    service: SessionService, session: str, text: str, client_id: str | None = None
+) -> Any:
+    message = {"type": "user.message", "content": [{"type": "text", "text": text}]}
+    sent = await service.send(
+        ALICE, session, [message], client_id=client_id, request_hash=None, is_retry=False
+    )
+    return sent[0]

@@ -19,6 +19,8 @@ from support.worker_client import (
 )
 from worker.conftest import NewGateway, NewWorker
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 
 @pytest.fixture(params=["warm", "cold"])
 async def bound(
@@ -29,13 +31,21 @@ async def bound(
     worker = new_worker(SPARE, environment={"CSP_WORKER_PREWARM": prewarm})
     await worker.ready()
     gateway = new_gateway(worker)
-    assert (await gateway.bind(AGENT)).start == request.param
+    assert (await gateway.bind(AGENT, traceparent=TRACE)).start == request.param
     return await gateway.attach()
 
 
 async def test_every_field_reaches_the_cli(bound: Gateway, model_requests: ModelRequests) -> None:
     pid = bound.worker.process.pid
     assert await fields_that_do_not_arrive(bound, model_requests, pid) == set()
+
+
+async def test_what_it_asks_of_the_model_belongs_to_the_trace_of_its_bind(
+    bound: Gateway, model_requests: ModelRequests
+) -> None:
+    await bound.turn(script(say("traced")))
+
+    assert (await model_requests(bound))[0]["headers"]["traceparent"] == TRACE
 
 
 async def test_prompts_arrive_as_typed(bound: Gateway, model_requests: ModelRequests) -> None:
@@ -107,5 +117,5 @@ async def test_settings_in_the_working_directory_have_no_say(
 
 def test_the_limits_have_no_field_that_nobody_keeps() -> None:
     assert set(Limits.model_fields) == {
-        "turn_seconds", "session_seconds", "rss_bytes", "max_turns",
+        "turn_seconds", "session_seconds", "rss_bytes", "max_turns", "task_budget_tokens",
     }  # fmt: skip

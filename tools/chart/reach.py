@@ -32,6 +32,8 @@ TARGETS: dict[str, tuple[str, int, str]] = {
     "PostgreSQL": ("postgresql", 5432, "TCP"),
     "Valkey": ("valkey", 6379, "TCP"),
     "operator's metrics": ("operator", 8405, "TCP"),
+    "gateway's metrics": ("gateway", 8405, "TCP"),
+    "model proxy's metrics": ("model-proxy", 8405, "TCP"),
     "the API server": ("the API server", 443, "TCP"),
     "the internet": ("the internet", 443, "TCP"),
     "a private address": ("a private address", 443, "TCP"),
@@ -60,7 +62,10 @@ REACHES: dict[str, frozenset[str]] = {
     "valkey": frozenset(),
     "a browser": frozenset({"gateway"}),
     "a pod of somebody else": frozenset({"gateway"}) | _NAMES,
-    "Prometheus": frozenset({"gateway", "model proxy", "operator's metrics"}) | _NAMES,
+    "Prometheus": frozenset(
+        {"gateway", "gateway's metrics", "model proxy's metrics", "operator's metrics"}
+    )
+    | _NAMES,
 }
 """What each source reaches of what an installation has. The gateway is for everybody unless
 networkPolicy.gatewayFrom says otherwise."""

@@ -23,8 +23,10 @@ PROCESSES: dict[str, Callable[[], CollectorRegistry]] = {
     "Worker": lambda: WorkerMetrics().registry,
 }
 _INTRODUCTION = """\
-Each process serves its metrics at `/metrics`, a worker only with `CSP_WORKER_METRICS_PORT`. Series
-with fixed labels exist from the start with the value 0."""
+Each process serves its metrics at `/metrics` of a port of its own, which asks for no credentials:
+keep it for Prometheus, as the chart does. It is closed until `CSP_GATEWAY_METRICS_PORT`,
+`CSP_PROXY_METRICS_PORT` or `CSP_WORKER_METRICS_PORT` names it; the operator's is open. Series with
+fixed labels exist from the start with the value 0."""
 _FIXED_AT_MOST = 12
 
 

@@ -91,6 +91,12 @@ class Limits(_Model):
         2 * 1024**3, ge=128 * 1024**2, description="Memory of the CLI and its children."
     )
     max_turns: int | None = Field(None, ge=1, le=1000, description="Model turns in one answer.")
+    task_budget_tokens: int | None = Field(
+        None,
+        ge=1000,
+        le=100_000_000,
+        description="Tokens that the model is told to pace itself within; a beta of the API.",
+    )
 
 
 class AgentSpec(_Model):
@@ -155,6 +161,7 @@ class AgentSpec(_Model):
             "fallback_model": self.fallback_model,
             "betas": sorted(self.betas),
             "max_turns": self.limits.max_turns,
+            "task_budget_tokens": self.limits.task_budget_tokens,
             "output_schema": self.output_schema,
             "skills": sorted(self.skills),
             "mcp": bool(self.mcp_servers),

@@ -2,6 +2,7 @@
 import createClient from "openapi-fetch";
 import { ApiError, errorFrom, NetworkError } from "./errors";
 import type { Json, LogEvent } from "./events";
+import { HEADER, nextRequestId } from "./requestId";
 import type { paths } from "./schema";
 import type { Agent, Page, Session, SessionCreate, SessionUpdate } from "./types";
 
@@ -9,6 +10,13 @@ const client = createClient<paths>({
   credentials: "same-origin",
   // Taken when it is called, so that nothing is bound before the page is ready.
   fetch: (request) => fetch(request),
+});
+
+client.use({
+  onRequest: ({ request }) => {
+    request.headers.set(HEADER, nextRequestId());
+    return request;
+  },
 });
 
 interface Answer<T> {
@@ -102,7 +110,8 @@ export const api = {
   },
   /** Raises ApiError; the answer's body is the file. */
   async fileContent(id: string, path: string): Promise<Response> {
-    const response = await fetch(api.fileUrl(id, path, false)).catch(() => {
+    const headers = { [HEADER]: nextRequestId() };
+    const response = await fetch(api.fileUrl(id, path, false), { headers }).catch(() => {
       throw new NetworkError();
     });
     if (!response.ok) throw errorFrom(response.status, await response.json().catch(() => null));

@@ -1342,6 +1342,11 @@ export interface components {
              * @description Model turns in one answer.
              */
             readonly max_turns?: number | null;
+            /**
+             * Task Budget Tokens
+             * @description Tokens that the model is told to pace itself within; a beta of the API.
+             */
+            readonly task_budget_tokens?: number | null;
         };
         /**
          * LimitsAnswer

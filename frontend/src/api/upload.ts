@@ -1,5 +1,6 @@
 /** Uploading an attachment, with progress; fetch cannot report that of a request. */
 import { errorFrom, NetworkError } from "./errors";
+import { HEADER, nextRequestId } from "./requestId";
 import type { UploadedFile } from "./types";
 
 export interface Upload {
@@ -24,6 +25,7 @@ export function upload(file: File, onProgress: (fraction: number) => void): Uplo
   const form = new FormData();
   form.append("file", file, file.name);
   request.open("POST", "/api/v1/files");
+  request.setRequestHeader(HEADER, nextRequestId());
   request.send(form);
   return { done, cancel: () => request.abort() };
 }

@@ -11,6 +11,7 @@ import { applyEvents, applySession, refold } from "../fold/fold";
 import { applyPreviews, withdrawPreview } from "../fold/previews";
 import { titleOf } from "../fold/title";
 import { emptyView, type View } from "../fold/view";
+import { newId } from "../lib/ids";
 import { announce } from "./announce";
 import { app } from "./app";
 import { Inbox } from "./inbox";
@@ -81,7 +82,7 @@ export class SessionController {
   interrupt(): void {
     const { view } = this.store.getState();
     if (!view.turn || view.stopping) return;
-    if (this.socket.send(crypto.randomUUID(), [{ type: "user.interrupt" }])) {
+    if (this.socket.send(newId(), [{ type: "user.interrupt" }])) {
       this.store.setState({ view: { ...view, stopping: true } });
     } else {
       ui.toast(wordsFor(new NetworkError()));

@@ -6,6 +6,7 @@
 import type { ClientEvent, ContentBlock, ToolConfirmation } from "../api/events";
 import { Outbox, type OutboxEntry } from "../api/outbox";
 import type { View } from "../fold/view";
+import { newId } from "../lib/ids";
 import type { SessionStore } from "./session";
 import { ui } from "./ui";
 
@@ -95,7 +96,7 @@ export class Sender {
   }
 
   private post(events: readonly ClientEvent[]): void {
-    const clientId = crypto.randomUUID();
+    const clientId = newId();
     this.show(this.outbox.add({ clientId, events, at: Date.now(), refused: null }));
     if (this.store.getState().connection.phase === "live") this.line.send(clientId, events);
     else this.line.hurry();

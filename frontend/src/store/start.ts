@@ -3,6 +3,7 @@ import { api } from "../api/client";
 import type { ContentBlock } from "../api/events";
 import { Outbox } from "../api/outbox";
 import type { SessionCreate } from "../api/types";
+import { newId } from "../lib/ids";
 import { navigate, sessionPath } from "../lib/router";
 import { sessions } from "./sessions";
 
@@ -15,7 +16,7 @@ export interface Start {
 export async function startSession({ settings, content }: Start): Promise<void> {
   const session = await api.createSession(settings);
   new Outbox(session.id, localStorage).add({
-    clientId: crypto.randomUUID(),
+    clientId: newId(),
     events: [{ type: "user.message", content }],
     at: Date.now(),
     refused: null,

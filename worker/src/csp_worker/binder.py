@@ -118,7 +118,7 @@ class Binder:
         self._log_fields["session_id"] = asked.session_id
         self._log_fields["epoch"] = asked.epoch
         self._log_fields["traceparent"] = request.traceparent or None
-        seat = Seat(spec, cwd, request.model_handle)
+        seat = Seat(spec, cwd, request.model_handle, request.traceparent)
         if request.transcript:
             seat.claude_session_id = self._restore(request, seat)
         if self._warming is not None:

@@ -13,9 +13,12 @@ from claude_agent_sdk.types import PermissionMode
 from csp_crds.agent import AgentSpec, McpServer
 
 
-def claim_requests(spec: AgentSpec, cwd: Path, model_handle: str) -> list[dict[str, Any]]:
+def claim_requests(
+    spec: AgentSpec, cwd: Path, model_handle: str, traceparent: str = ""
+) -> list[dict[str, Any]]:
     """Control requests that make a spare this session's CLI, in order; the second is the claim."""
-    settings: dict[str, Any] = {"env": {**spec.env, "ANTHROPIC_API_KEY": model_handle}}
+    env = {**trace_environment(traceparent), **spec.env, "ANTHROPIC_API_KEY": model_handle}
+    settings: dict[str, Any] = {"env": env}
     if spec.effort:
         settings["effortLevel"] = spec.effort
     claim: dict[str, Any] = {
@@ -37,6 +40,16 @@ def claim_requests(spec: AgentSpec, cwd: Path, model_handle: str) -> list[dict[s
     if spec.mcp_servers:
         requests.append({"subtype": "mcp_set_servers", "servers": mcp_servers(spec)})
     return requests
+
+
+def trace_environment(traceparent: str) -> dict[str, str]:
+    """What joins the CLI's requests to the model, and its tools, to the trace of the bind."""
+    if not traceparent:
+        return {}
+    return {
+        "TRACEPARENT": traceparent,
+        "ANTHROPIC_CUSTOM_HEADERS": f"traceparent: {traceparent}",
+    }
 
 
 def claimable(spec: AgentSpec, spare: AgentSpec) -> bool:

@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -41,6 +41,8 @@ class Seat:
     spec: AgentSpec
     cwd: Path
     model_handle: str
+    traceparent: str = ""
+    """W3C; of the request that caused the bind."""
     claude_session_id: str | None = None
 
 
@@ -82,7 +84,7 @@ class Engine:
     async def start_spare(self, spec: AgentSpec) -> bool:
         """A CLI that waits to be claimed; False when the cold path is all there is."""
         try:
-            await self._run(spec, self._spawn(self._paths.parking, None, None))
+            await self._run(spec, self._spawn(self._paths.parking))
         except CliUnavailable as error:
             _log.warning("no spare", reason=str(error))
             return False
@@ -128,14 +130,17 @@ class Engine:
                 await self._starting
         await self._close_current()
 
-    def _spawn(self, cwd: Path, handle: str | None, resume: str | None) -> Spawn:
-        return Spawn(self._paths.launcher, cwd, self._env, self._callbacks, handle, resume)
+    def _spawn(self, cwd: Path, handle: str | None = None) -> Spawn:
+        return Spawn(self._paths.launcher, cwd, self._env, self._callbacks, handle)
 
     async def _claim(self, seat: Seat) -> bool:
         if self.cli is None:
             return False
         try:
-            await self.cli.claim(claim.claim_requests(seat.spec, seat.cwd, seat.model_handle))
+            requests = claim.claim_requests(
+                seat.spec, seat.cwd, seat.model_handle, seat.traceparent
+            )
+            await self.cli.claim(requests)
         except CliError as error:
             _log.warning("claim failed, starting cold", reason=str(error))
             return False
@@ -155,7 +160,8 @@ class Engine:
         resume = seat.claude_session_id
         if resume and not transcript.exists(self._paths.config, seat.cwd, resume):
             resume = None
-        await self._run(seat.spec, self._spawn(seat.cwd, seat.model_handle, resume))
+        spawn = self._spawn(seat.cwd, seat.model_handle)
+        await self._run(seat.spec, replace(spawn, resume=resume, traceparent=seat.traceparent))
 
     async def _run(self, spec: AgentSpec, spawn: Spawn) -> None:
         if not self._cli_path.is_file():

@@ -19,10 +19,10 @@ from claude_agent_sdk import (
     HookMatcher,
     SessionStore,
 )
-from claude_agent_sdk.types import HookCallback, SystemPromptPreset, ThinkingConfig
+from claude_agent_sdk.types import HookCallback, SystemPromptPreset, TaskBudget, ThinkingConfig
 
 from csp_crds.agent import AgentSpec, Subagent
-from csp_worker.claim import cli_mode, mcp_servers
+from csp_worker.claim import cli_mode, mcp_servers, trace_environment
 from csp_worker.paths import Paths
 from csp_worker.settings import WorkerSettings
 from csp_worker.transcript import MirrorStore
@@ -53,6 +53,7 @@ class Spawn:
     callbacks: Callbacks
     model_handle: str | None = None  # None: a spare, which waits to be claimed
     resume: str | None = None
+    traceparent: str = ""
 
 
 def environment(settings: WorkerSettings, paths: Paths) -> dict[str, str]:
@@ -100,6 +101,7 @@ def spawn_options(spec: AgentSpec, spawn: Spawn) -> ClaudeAgentOptions:
         fallback_model=spec.fallback_model,
         betas=cast("Any", list(spec.betas)),
         max_turns=spec.limits.max_turns,
+        task_budget=_task_budget(spec),
         thinking=_thinking(spec),
         output_format=_output_format(spec),
         max_buffer_size=MAX_BUFFER_BYTES,
@@ -128,7 +130,7 @@ def _for_session(options: ClaudeAgentOptions, spec: AgentSpec, spawn: Spawn) -> 
     """What a spare is told by its claim."""
     options.model = spec.model
     options.permission_mode = cli_mode(spec.permission_mode)
-    options.env = {**spec.env, **options.env}
+    options.env = {**trace_environment(spawn.traceparent), **spec.env, **options.env}
     options.resume = spawn.resume
     options.effort = spec.effort
     options.mcp_servers = cast("Any", mcp_servers(spec))
@@ -168,6 +170,11 @@ def _thinking(spec: AgentSpec) -> ThinkingConfig | None:
     if spec.thinking.type == "disabled":
         return {"type": "disabled"}
     return {"type": "adaptive"}
+
+
+def _task_budget(spec: AgentSpec) -> TaskBudget | None:
+    total = spec.limits.task_budget_tokens
+    return None if total is None else {"total": total}
 
 
 def _output_format(spec: AgentSpec) -> dict[str, Any] | None:

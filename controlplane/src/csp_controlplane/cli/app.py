@@ -6,14 +6,16 @@ is a defect and shows its traceback.
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from pydantic import ValidationError
 
-from csp_controlplane.cli import settings_file
+from csp_controlplane.cli import people, settings_file
 from csp_controlplane.errors import ApiError
 from csp_controlplane.supervisor.errors import MEANINGS, CommandError, ExitCode
 
@@ -168,37 +170,13 @@ def restore(
     run_restore(file, force=force)
 
 
-users = typer.Typer(help="Add and list people.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(users, name="users")
-
-
-@users.command("add")
-def users_add(
-    email: Annotated[str, typer.Argument(help="Their address: what they sign in with.")],
-    name: Annotated[str | None, typer.Option(help="How the page calls them.")] = None,
-    admin: Annotated[bool, typer.Option("--admin", help="May manage agents and keys.")] = False,
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read a password from standard input.")
-    ] = False,
-) -> None:
-    """Add a person. Without a password, a one-time link is printed."""
-    from csp_controlplane.cli.users import add
-
-    add(email, name=name, admin=admin, password_stdin=password_stdin)
-
-
-@users.command("list")
-def users_list(
-    json_output: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-) -> None:
-    """List everybody."""
-    from csp_controlplane.cli.users import list_all
-
-    list_all(json_output=json_output)
+app.add_typer(people.users, name="users")
+app.add_typer(people.keys, name="keys")
 
 
 def main() -> None:
     """The console script's entry."""
+    _say_little()
     try:
         settings_file.load_into_environment()
         app(standalone_mode=True)
@@ -211,6 +189,14 @@ def main() -> None:
         if sentence is None:
             raise
         _fail(sentence, ExitCode.USAGE)
+
+
+def _say_little() -> None:
+    """What parts of csp log is for files; a command has words of its own. `csp up` logs all."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def _fail(message: str, code: int) -> None:

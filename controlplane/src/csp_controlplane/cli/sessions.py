@@ -8,9 +8,8 @@ from typing import Any
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from csp_controlplane.cli import tables
 from csp_controlplane.cli.connection import gateway
 
 PAGE = 100
@@ -26,18 +25,18 @@ def list_sessions(*, archived: bool, limit: int, json_output: bool) -> None:
     if not sessions:
         typer.echo('There are no sessions yet. Begin one: csp chat "hello"')
         return
-    table = Table("Session", "State", "Title", "Last active", "Cost", box=None, pad_edge=False)
+    rows = tables.table("Session", "State", "Title", "Last active", "Cost")
     now = datetime.now(UTC)
     for session in sessions:
         state = "needs answer" if session["pending"] else session["state"]
-        table.add_row(
+        rows.add_row(
             session["id"],
             "archived" if session["archived_at"] else state,
             session["title"] or "",
             ago(now, datetime.fromisoformat(session["last_event_at"])),
             f"${session['cost_usd']:.2f}",
         )
-    Console(highlight=False, markup=False).print(table)
+    tables.show(rows)
 
 
 async def _fetch(archived: bool, limit: int) -> list[dict[str, Any]]:

@@ -7,9 +7,8 @@ import sys
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from csp_controlplane.cli import tables
 from csp_controlplane.cli.instance import database_url, site
 from csp_controlplane.store.users import User
 from csp_controlplane.supervisor.access import owner_access
@@ -50,17 +49,17 @@ def list_all(*, json_output: bool) -> None:
         for user in users:
             typer.echo(orjson.dumps(user).decode())
         return
-    table = Table("Email", "Name", "Role", "Password", "Since", box=None, pad_edge=False)
+    rows = tables.table("Email", "Name", "Role", "Password", "Since")
     for user in users:
         state = " (disabled)" if user.disabled_at else ""
-        table.add_row(
+        rows.add_row(
             user.email,
             user.name,
             user.role + state,
             "yes" if user.has_password else "no",
             f"{user.created_at:%Y-%m-%d}",
         )
-    Console(highlight=False, markup=False).print(table)
+    tables.show(rows)
 
 
 def _password() -> str:

@@ -10,6 +10,7 @@ from csp_controlplane.gateway.app import create_app
 from csp_controlplane.gateway.server import build_server
 from csp_controlplane.gateway.settings import GatewaySettings
 from csp_controlplane.logging_setup import configure_logging
+from csp_controlplane.metrics_port import listen
 from csp_controlplane.settings import DatabaseSettings, RedisSettings
 
 
@@ -25,7 +26,15 @@ def main() -> int:
             place = ".".join(str(part) for part in found["loc"])
             sys.stderr.write(f"{error.title}: {place}: {found['msg']}\n")
         return 2
-    build_server(create_app(settings, database, redis), settings).run()
+    try:
+        metrics_socket = listen(settings.metrics_host, settings.metrics_port)
+    except OSError as error:
+        sys.stderr.write(
+            f"Metrics cannot be served on {settings.metrics_host}:{settings.metrics_port} "
+            f"({error.strerror}): choose another CSP_GATEWAY_METRICS_PORT.\n"
+        )
+        return 2
+    build_server(create_app(settings, database, redis, metrics_socket), settings).run()
     return 0
 
 

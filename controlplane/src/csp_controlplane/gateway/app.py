@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -36,15 +38,22 @@ from csp_controlplane.gateway.runtimes import open_runtime
 from csp_controlplane.gateway.settings import GatewaySettings
 from csp_controlplane.gateway.state import GatewayState
 from csp_controlplane.gateway.static import static_router
+from csp_controlplane.metrics_port import metrics_served
 from csp_controlplane.settings import DatabaseSettings, RedisSettings
 
 _RESOURCES = (agents, environments, sessions, events, workspace, files, me, meta, health, sign_in)
 
 
 def create_app(
-    settings: GatewaySettings, database: DatabaseSettings, redis: RedisSettings | None
+    settings: GatewaySettings,
+    database: DatabaseSettings,
+    redis: RedisSettings | None,
+    metrics_socket: socket.socket | None = None,
 ) -> FastAPI:
-    """Nothing is opened before the server runs the application's lifespan."""
+    """Nothing is opened before the server runs the application's lifespan.
+
+    `metrics_socket` listens where metrics are asked for; None serves none.
+    """
     metrics = GatewayMetrics(_registry())
 
     @asynccontextmanager
@@ -61,7 +70,10 @@ def create_app(
         app.state.gateway = state
         try:
             await runtime.start()
-            async with running_parts(state, database):
+            async with (
+                running_parts(state, database),
+                metrics_served(metrics_socket, partial(meta.metrics_text, state)),
+            ):
                 yield
         finally:
             await runtime.close()
@@ -91,7 +103,6 @@ def _include_routes(app: FastAPI, settings: GatewaySettings) -> None:
     for module in _RESOURCES:
         app.include_router(module.router)
     app.include_router(ws.router, prefix=API)
-    app.include_router(meta.metrics_router)
     app.include_router(sign_in.links)
     app.include_router(static_router(settings.static_dir))
 

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9_.\-]{1,128}$")
 _TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
-QUIET = ("/api/v1/health/", "/metrics")
+QUIET = "/api/v1/health/"
 
 AWAY = (
     asyncpg.PostgresConnectionError,
@@ -150,7 +150,7 @@ def _translate(error: Exception) -> ApiError:
 def _internal() -> ApiError:
     return ApiError(
         "Something went wrong in the gateway. Try again; if it stays, give your administrator "
-        "the request_id of this answer."
+        "the name of this request."
     )
 
 

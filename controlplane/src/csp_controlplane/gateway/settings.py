@@ -26,6 +26,14 @@ class GatewaySettings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8400, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    metrics_host: str = Field("127.0.0.1", description="Address of /metrics.")
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port of /metrics, for Prometheus only; 0 serves none. Several gateways of "
+        "`csp up` take this port and the next ones.",
+    )
     id: str = Field(
         default_factory=socket.gethostname,
         description="Name of this gateway among its siblings. Default: the host's name.",

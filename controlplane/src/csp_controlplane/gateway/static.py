@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
 from csp_controlplane.errors import NotFound
-from csp_controlplane.gateway.routes.sign_in import message_page
+from csp_controlplane.gateway.pages import message_page
 
 FOREVER: Final = "public, max-age=31536000, immutable"
 FRESH: Final = "no-cache"

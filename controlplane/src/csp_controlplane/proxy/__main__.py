@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from csp_controlplane.logging_setup import configure_logging
+from csp_controlplane.metrics_port import listen, metrics_served
 from csp_controlplane.proxy.app import Proxy
 from csp_controlplane.proxy.settings import ProxySettings
 from csp_controlplane.settings import DatabaseSettings, RedisSettings
@@ -39,19 +40,26 @@ def main() -> int:
         return _FAILED
     try:
         listening = socket.create_server((settings.host, settings.port), backlog=1024)
+        metrics = listen(settings.metrics_host, settings.metrics_port)
     except OSError as error:
         log.error(
-            "cannot listen: choose another address with CSP_PROXY_HOST and CSP_PROXY_PORT",
+            "cannot listen: choose other addresses with CSP_PROXY_HOST, CSP_PROXY_PORT and "
+            "CSP_PROXY_METRICS_PORT",
             host=settings.host,
             port=settings.port,
+            metrics_port=settings.metrics_port,
             error=str(error),
         )
         return _FAILED
-    return uvloop.run(_serve(settings, database, redis, listening))
+    return uvloop.run(_serve(settings, database, redis, listening, metrics))
 
 
 async def _serve(
-    settings: ProxySettings, database: DatabaseSettings, redis: RedisSettings, sock: socket.socket
+    settings: ProxySettings,
+    database: DatabaseSettings,
+    redis: RedisSettings,
+    sock: socket.socket,
+    metrics: socket.socket | None,
 ) -> int:
     db = await _connect(database)
     if db is None:
@@ -64,8 +72,9 @@ async def _serve(
         upstream=settings.upstream_url,
         has_credentials=settings.api_key is not None,
     )
+    proxy = Proxy(settings, db, client)
     config = uvicorn.Config(
-        Proxy(settings, db, client).application(),
+        proxy.application(),
         http="httptools",
         ws="none",
         lifespan="on",
@@ -76,7 +85,8 @@ async def _serve(
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
     try:
-        await _Server(config).serve(sockets=[sock])
+        async with metrics_served(metrics, proxy.metrics_text):
+            await _Server(config).serve(sockets=[sock])
     finally:
         await client.aclose()
         await db.close()

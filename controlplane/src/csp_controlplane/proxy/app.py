@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 
 import orjson
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import generate_latest
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -82,7 +82,6 @@ class Proxy:
                 Route("/v1/models", self.models, methods=["GET"]),
                 Route("/health/live", self.live, methods=["GET"]),
                 Route("/health/ready", self.ready, methods=["GET"]),
-                Route("/metrics", self.metrics, methods=["GET"]),
             ],
             exception_handlers={Refusal: refuse, HTTPException: _not_served},
             lifespan=self._lifespan,
@@ -162,9 +161,8 @@ class Proxy:
         body = {"database": "away" if away else "ok", "upstream": self._parts.upstream.host}
         return Response(orjson.dumps(body), 503 if away else 200, media_type="application/json")
 
-    async def metrics(self, _request: Request) -> Response:
-        text = generate_latest(self._parts.metrics.registry)
-        return Response(text, media_type=CONTENT_TYPE_LATEST)
+    async def metrics_text(self) -> bytes:
+        return generate_latest(self._parts.metrics.registry)
 
 
 async def _not_served(request: Request, _error: Exception) -> Response:

@@ -19,6 +19,13 @@ class ProxySettings(BaseSettings):
     port: int = Field(
         default=8402, ge=0, le=65535, description="Port to listen on; 0 picks a free one."
     )
+    metrics_host: str = Field(default="127.0.0.1", description="Address of /metrics.")
+    metrics_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Port of /metrics, for Prometheus only; 0 serves no metrics.",
+    )
     upstream_url: str = Field(
         default="https://api.anthropic.com",
         description="Where the Messages API is: the real one, or the scripted model.",

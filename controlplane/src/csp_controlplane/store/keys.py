@@ -65,29 +65,34 @@ async def create_key(
     return _key(row), secret
 
 
-async def list_keys(db: Database, tenant: str, user_id: str) -> list[ApiKey]:
-    """The user's keys that are not revoked, newest first."""
+async def list_keys(db: Database, tenant: str, user_id: str | None) -> list[ApiKey]:
+    """Keys that are not revoked, newest first: a user's, or (None) everybody's in the tenant."""
     async with db.tenant(tenant) as connection:
         rows = await connection.fetch(
-            "select * from api_keys where user_id = $1 and revoked_at is null"
-            " order by created_at desc, id desc limit 1000",
+            "select * from api_keys where ($1::text is null or user_id = $1)"
+            " and revoked_at is null order by created_at desc, id desc limit 1000",
             user_id,
         )
     return [_key(row) for row in rows]
 
 
-async def revoke_key(db: Database, tenant: str, user_id: str, key_id: str) -> None:
-    """From now on the key is refused. Raises NotFound when it is not this user's."""
+async def revoke_key(
+    db: Database, tenant: str, user_id: str | None, key_id: str, *, by: str
+) -> None:
+    """From now on the key is refused. Raises NotFound when it is not this user's.
+
+    None: whoever's it is. `by` is who does it.
+    """
     async with db.tenant(tenant) as connection:
         revoked = await connection.fetchval(
             "update api_keys set revoked_at = coalesce(revoked_at, now())"
-            " where id = $1 and user_id = $2 returning id",
+            " where id = $1 and ($2::text is null or user_id = $2) returning id",
             key_id,
             user_id,
         )
         if revoked is None:
             raise NotFound(f"There is no API key {key_id!r}.")
-        await audit.add(connection, tenant, user_id, "api_key.revoke", key_id)
+        await audit.add(connection, tenant, by, "api_key.revoke", key_id)
 
 
 async def find_key(db: Database, secret: str) -> Principal | None:

@@ -14,6 +14,7 @@ import asyncpg
 
 from csp_controlplane.store import keys, users
 from csp_controlplane.store.database import Database
+from csp_controlplane.store.keys import ApiKey
 from csp_controlplane.store.users import Role, User
 from csp_controlplane.supervisor.errors import CommandError, ExitCode
 
@@ -59,17 +60,23 @@ class OwnerAccess:
         token = await users.create_login_link(self._db, user.tenant, user.id)
         return f"{base_url}/login?token={token}"
 
-    async def key(self, name: str, lifetime: timedelta) -> tuple[str, str]:
-        """An API key of the first user: its id and the key itself."""
-        user = await self.ensure_owner()
-        made, secret = await keys.create_key(
-            self._db, user.tenant, user.id, name, datetime.now(UTC) + lifetime
-        )
-        return made.id, secret
+    async def key(
+        self, name: str, lifetime: timedelta | None, email: str | None = None
+    ) -> tuple[ApiKey, str]:
+        """An API key of this user (None: the first one): its record and the key itself."""
+        user = await self.find(email)
+        expires_at = None if lifetime is None else datetime.now(UTC) + lifetime
+        return await keys.create_key(self._db, user.tenant, user.id, name, expires_at)
+
+    async def list_keys(self) -> list[ApiKey]:
+        """Everybody's."""
+        owner = await self.ensure_owner()
+        return await keys.list_keys(self._db, owner.tenant, None)
 
     async def revoke_key(self, key_id: str) -> None:
-        user = await self.ensure_owner()
-        await keys.revoke_key(self._db, user.tenant, user.id, key_id)
+        """Anybody's. Raises NotFound."""
+        owner = await self.ensure_owner()
+        await keys.revoke_key(self._db, owner.tenant, None, key_id, by=owner.id)
 
     async def short_lived_key(self, name: str, lifetime: timedelta) -> str:
         """An API key of the first user that ends by itself."""
@@ -113,11 +120,11 @@ async def owner_access(database_url: str) -> AsyncIterator[OwnerAccess]:
 async def owner_key(database_url: str, name: str, lifetime: timedelta) -> AsyncIterator[str]:
     """An API key of the first user for as long as a command runs."""
     async with owner_access(database_url) as access:
-        key_id, secret = await access.key(name, lifetime)
+        made, secret = await access.key(name, lifetime)
     try:
         yield secret
     finally:
         # A database that is away by now is no reason to fail: the key ends by itself.
         with suppress(CommandError):
             async with owner_access(database_url) as access:
-                await access.revoke_key(key_id)
+                await access.revoke_key(made.id)

@@ -94,6 +94,9 @@ class Parts:
             "CSP_SCRIPTED_MODEL": "true" if self.addresses.model_port is not None else "false",
             **self._stores(),
         }
+        metrics_port = self.environment.get("CSP_GATEWAY_METRICS_PORT", "")
+        if metrics_port.isdigit() and metrics_port != "0":
+            own["CSP_GATEWAY_METRICS_PORT"] = str(int(metrics_port) + number - 1)
         reached = _reached_at(host)
         static = static_directory(self.environment)
         if static is not None:

@@ -23,6 +23,8 @@ def spare_spec(spec: AgentSpec) -> AgentSpec | None:
         thinking=spec.thinking,
         betas=spec.betas,
         verbatim_prompts=spec.verbatim_prompts,
-        limits=Limits(max_turns=spec.limits.max_turns),
+        limits=Limits(
+            max_turns=spec.limits.max_turns, task_budget_tokens=spec.limits.task_budget_tokens
+        ),
     )
     return bare if bare.spawn_profile() == spec.spawn_profile() else None

@@ -5,6 +5,7 @@ import type { ContentBlock } from "../../api/events";
 import type { UploadedFile } from "../../api/types";
 import { type Upload, upload } from "../../api/upload";
 import { bytes } from "../../lib/format";
+import { newId } from "../../lib/ids";
 import { ui } from "../../store/ui";
 import { t } from "../../strings";
 
@@ -83,7 +84,7 @@ export function blocksOf(list: readonly Attachment[]): ContentBlock[] {
 function newAttachment(file: File): Attachment {
   const isImage = IMAGES.has(file.type);
   return {
-    key: crypto.randomUUID(),
+    key: newId(),
     name: file.name || t.row.attachment,
     isImage,
     preview: isImage ? URL.createObjectURL(file) : null,

@@ -78,7 +78,7 @@ async def list_api_keys(request: Request, who: Reader) -> Page[ApiKeyAnswer]:
 @router.delete("/api_keys/{key_id}")
 async def revoke_api_key(request: Request, who: Writer, key_id: str) -> Deleted:
     """Refused from now on."""
-    await keys.revoke_key(state_of(request).db, who.tenant, who.user_id, key_id)
+    await keys.revoke_key(state_of(request).db, who.tenant, who.user_id, key_id, by=who.user_id)
     return Deleted(id=key_id, type="api_key_deleted")
 
 

@@ -1,4 +1,4 @@
-"""What describes the gateway itself: the API's description, the socket's schema, the metrics."""
+"""What describes the gateway itself: the socket's schema, and the metrics for their own port."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import structlog
 from fastapi import APIRouter
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,11 +18,10 @@ from csp_controlplane.gateway.context import AWAY
 from csp_controlplane.gateway.pool import pool_check
 from csp_controlplane.gateway.routes import API
 from csp_controlplane.gateway.schemas.socket import socket_schema
-from csp_controlplane.gateway.state import GatewayState, state_of
+from csp_controlplane.gateway.state import GatewayState
 
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix=API, tags=["meta"])
-metrics_router = APIRouter(include_in_schema=False)
 
 FRESH_S = 5.0
 QUERY_S = 2.0
@@ -37,14 +36,12 @@ async def get_socket_schema(request: Request) -> Response:
     return JsonResponse(found)
 
 
-@metrics_router.get("/metrics")
-async def get_metrics(request: Request) -> Response:
+async def metrics_text(state: GatewayState) -> bytes:
     """Prometheus metrics of this gateway."""
-    state = state_of(request)
     if time.monotonic() - state.measured_at > FRESH_S:
         state.measured_at = time.monotonic()
         await asyncio.gather(pool_check(state.runtime, state.metrics), _count_sessions(state))
-    return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    return generate_latest(state.metrics.registry)
 
 
 async def _count_sessions(state: GatewayState) -> None:

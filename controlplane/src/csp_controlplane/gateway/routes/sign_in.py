@@ -1,8 +1,11 @@
-"""Signing in and out. `/login` is for people and answers with a page, the rest with JSON."""
+"""Signing in and out. `/login` is for people and answers with a page, the rest with JSON.
+
+Opening a one-time link shows a button, and only the button uses the link up: chats that preview
+links, scanners of mail and browsers that fetch ahead all open what they find.
+"""
 
 from __future__ import annotations
 
-import html
 from datetime import timedelta
 from typing import Annotated
 
@@ -13,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from csp_controlplane.errors import RateLimited, Unauthenticated
 from csp_controlplane.gateway.limits import SignInThrottle
+from csp_controlplane.gateway.pages import message_page
 from csp_controlplane.gateway.routes import API
 from csp_controlplane.gateway.schemas.people import Login
 from csp_controlplane.gateway.security import COOKIE, check_origin, clear_cookie, set_cookie
@@ -23,6 +27,9 @@ log = structlog.get_logger(__name__)
 router = APIRouter(prefix=f"{API}/auth", tags=["sign-in"])
 links = APIRouter(include_in_schema=False)
 
+Token = Annotated[str, Query(max_length=200)]
+
+_ASKED = "This link lets you in once."
 _REFUSED = (
     "This sign-in link is used up or too old. Make a new one with `csp login` and open it once."
 )
@@ -69,13 +76,20 @@ async def sign_out(request: Request) -> Response:
 
 
 @links.get("/login")
-async def follow_link(
-    request: Request, token: Annotated[str, Query(max_length=200)] = ""
-) -> Response:
-    """A one-time link: signs in and goes to the page. Without a token the page asks for one."""
-    state = state_of(request)
+async def open_link(token: Token = "") -> Response:
+    """A one-time link as it is opened: a page that asks. Without a token the page itself does."""
     if not token:
         return RedirectResponse("/", 303)
+    page = message_page("Sign in", _ASKED, button="Sign in")
+    # With the policy of other pages the button's request would come from the origin "null".
+    return HTMLResponse(page, headers={"referrer-policy": "strict-origin"})
+
+
+@links.post("/login")
+async def follow_link(request: Request, token: Token = "") -> Response:
+    """The button: uses the link up, signs in and goes to the page."""
+    state = state_of(request)
+    check_origin(request.headers, state.settings)
     found = await users.redeem_login_link(state.db, token)
     if found is None:
         state.metrics.sign_ins.labels("link", "failure").inc()
@@ -93,15 +107,3 @@ async def _let_in(
     set_cookie(response, token, state.settings)
     state.metrics.sign_ins.labels(method, "success").inc()
     log.info("signed_in", user_id=user_id, method=method)
-
-
-def message_page(title: str, text: str) -> str:
-    """A plain page for a person who sees nothing else."""
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(title)}</title>"
-        "<style>body{font:1rem/1.5 system-ui,sans-serif;margin:15vh auto;max-width:36rem;"
-        "padding:0 1rem;color-scheme:light dark}</style>"
-        f"<main><h1>{html.escape(title)}</h1><p>{html.escape(text)}</p></main></html>"
-    )
