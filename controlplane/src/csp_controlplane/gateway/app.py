@@ -22,6 +22,7 @@ from csp_controlplane.gateway.parts import running_parts
 from csp_controlplane.gateway.routes import (
     API,
     agents,
+    branches,
     environments,
     events,
     files,
@@ -38,7 +39,9 @@ from csp_controlplane.gateway.state import GatewayState
 from csp_controlplane.gateway.static import static_router
 from csp_controlplane.settings import DatabaseSettings, RedisSettings
 
-_RESOURCES = (agents, environments, sessions, events, workspace, files, me, meta, health, sign_in)
+_RESOURCES = (
+    agents, environments, sessions, events, branches, workspace, files, me, meta, health, sign_in,
+)  # fmt: skip
 
 
 def create_app(

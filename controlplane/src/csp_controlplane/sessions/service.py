@@ -22,6 +22,7 @@ from csp_controlplane.errors import InvalidRequest, NotFound
 from csp_controlplane.live.frames import DELETED
 from csp_controlplane.live.subscription import Subscription
 from csp_controlplane.sessions import workspace
+from csp_controlplane.sessions.branches import Branches
 from csp_controlplane.sessions.resources import ResourceSessions
 from csp_controlplane.sessions.sending import Sender
 from csp_controlplane.store import session_views, sessions
@@ -50,6 +51,7 @@ class SessionService:
         self._attacher = attacher
         self._sender = Sender(core, attacher)
         self.resources = ResourceSessions(core, attacher)
+        self.branches = Branches(core, attacher, self._sender)
 
     # ---- the session itself
 
