@@ -3,7 +3,15 @@ import createClient from "openapi-fetch";
 import { ApiError, errorFrom, NetworkError } from "./errors";
 import type { Json, LogEvent } from "./events";
 import type { paths } from "./schema";
-import type { Agent, Page, Session, SessionCreate, SessionUpdate } from "./types";
+import type {
+  Agent,
+  ExportFormat,
+  ForkCreate,
+  Page,
+  Session,
+  SessionCreate,
+  SessionUpdate,
+} from "./types";
 
 const client = createClient<paths>({
   credentials: "same-origin",
@@ -80,6 +88,27 @@ export const api = {
   unarchiveSession: (id: string) => take(client.POST(`${SESSION}/unarchive`, on(id))),
   deleteSession: (id: string) => take(client.DELETE(SESSION, on(id))),
 
+  forkSession: (id: string, body: ForkCreate) =>
+    take(client.POST(`${SESSION}/fork`, { ...on(id), body })),
+  branches: async (id: string) => (await take(client.GET(`${SESSION}/branches`, on(id)))).data,
+  shares: async (id: string) => (await take(client.GET(`${SESSION}/shares`, on(id)))).data,
+  createShare: (id: string, hours: number) =>
+    take(client.POST(`${SESSION}/shares`, { ...on(id), body: { expires_in_hours: hours } })),
+  revokeShare: (session_id: string, share_id: string) =>
+    take(
+      client.DELETE(`${SESSION}/shares/{share_id}`, { params: { path: { session_id, share_id } } }),
+    ),
+  exportUrl: (id: string, format: ExportFormat) =>
+    `/api/v1/sessions/${encodeURIComponent(id)}/export?format=${format}`,
+  importSession: (file: Blob): Promise<Session> =>
+    take(
+      client.POST("/api/v1/sessions/import", {
+        body: file as unknown as string,
+        bodySerializer: (body) => body as unknown as BodyInit,
+        headers: { "content-type": "application/x-ndjson" },
+      }),
+    ),
+
   /** Events from the end of the log backwards. */
   async events(id: string, { page, limit, types = [] }: EventQuery): Promise<Page<LogEvent>> {
     const query = new URLSearchParams({ limit: String(limit), order: "desc" });
@@ -89,6 +118,13 @@ export const api = {
     const found = await take(client.GET(`${SESSION}/events`, options));
     // The generated type knows the envelope; events.ts knows each event.
     return found as unknown as Page<LogEvent>;
+  },
+  /** Events beyond a seq, oldest first. */
+  async eventsAfter(id: string, after: number, limit: number): Promise<readonly LogEvent[]> {
+    const query = new URLSearchParams({ limit: String(limit), after: String(after) });
+    const options = { ...on(id), querySerializer: () => query.toString() };
+    const found = await take(client.GET(`${SESSION}/events`, options));
+    return (found as unknown as Page<LogEvent>).data;
   },
   async context(id: string): Promise<Readonly<Record<string, Json>>> {
     return (await take(client.GET(`${SESSION}/context`, on(id)))) as Readonly<Record<string, Json>>;

@@ -14,6 +14,7 @@ import typer
 from pydantic import ValidationError
 
 from csp_controlplane.cli import settings_file
+from csp_controlplane.cli.administration import months, users
 from csp_controlplane.errors import ApiError
 from csp_controlplane.supervisor.errors import MEANINGS, CommandError, ExitCode
 
@@ -168,33 +169,43 @@ def restore(
     run_restore(file, force=force)
 
 
-users = typer.Typer(help="Add and list people.", no_args_is_help=True, rich_markup_mode=None)
+@app.command("export")
+def export(
+    session: Annotated[str, typer.Argument(help="The session's id, as `csp sessions` shows it.")],
+    file: Annotated[Path | None, typer.Argument(help="Where to. Absent: standard output.")] = None,
+    format_: Annotated[
+        str,
+        typer.Option("--format", help="jsonl (whole, can be imported), markdown or html."),
+    ] = "jsonl",
+    force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
+) -> None:
+    """Write a session into a file.
+
+    Uses the csp that runs on this machine, or the gateway of CSP_URL with CSP_API_KEY.
+    """
+    from csp_controlplane.cli.transfer import export_session
+
+    export_session(session, file, format_=format_, force=force)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="JSON Lines of `csp export`; - is standard input.")],
+    agent: Annotated[
+        str | None, typer.Option(metavar="ID", help="Who goes on with it. Default: the first.")
+    ] = None,
+) -> None:
+    """Bring an exported session back, and print its id.
+
+    Uses the csp that runs on this machine, or the gateway of CSP_URL with CSP_API_KEY.
+    """
+    from csp_controlplane.cli.transfer import import_session
+
+    import_session(file, agent=agent)
+
+
 app.add_typer(users, name="users")
-
-
-@users.command("add")
-def users_add(
-    email: Annotated[str, typer.Argument(help="Their address: what they sign in with.")],
-    name: Annotated[str | None, typer.Option(help="How the page calls them.")] = None,
-    admin: Annotated[bool, typer.Option("--admin", help="May manage agents and keys.")] = False,
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read a password from standard input.")
-    ] = False,
-) -> None:
-    """Add a person. Without a password, a one-time link is printed."""
-    from csp_controlplane.cli.users import add
-
-    add(email, name=name, admin=admin, password_stdin=password_stdin)
-
-
-@users.command("list")
-def users_list(
-    json_output: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-) -> None:
-    """List everybody."""
-    from csp_controlplane.cli.users import list_all
-
-    list_all(json_output=json_output)
+app.add_typer(months, name="months")
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+import asyncpg
+
 from csp_controlplane.attach.attacher import Attacher
 from csp_controlplane.attach.core import Core
 from csp_controlplane.domain import branching
@@ -21,9 +23,10 @@ from csp_controlplane.domain.principal import Principal
 from csp_controlplane.domain.records import SessionRecord
 from csp_controlplane.errors import InvalidRequest, NotFound
 from csp_controlplane.sessions.sending import Sender
-from csp_controlplane.store import branches, session_views, sessions
+from csp_controlplane.store import branches, origins, session_views, sessions
 from csp_controlplane.store.branches import Branch, Origin
 from csp_controlplane.store.sessions import NewSession, SessionRow
+from csp_crds.agent import AgentSpec
 
 MAX_TITLE = 500
 _NUMBER = re.compile(r" \(\d+\)$")
@@ -31,11 +34,14 @@ _NUMBER = re.compile(r" \(\d+\)$")
 
 @dataclass(frozen=True, slots=True)
 class ForkRequest:
-    """`at`: the user.message that the fork stands before; None: after the last whole turn."""
+    """`at`: the user.message that the fork stands before; None: after the last whole turn.
+    `spec`: what the fork's agent is; None: what the parent's is. `origin_uid` and
+    `budget_microusd` are those of the resource that the fork is born as."""
 
     at: str | None = None
     title: str | None = None
     initial_events: list[dict[str, Any]] = field(default_factory=list)
+    spec: AgentSpec | None = None
     origin_uid: str | None = None
     budget_microusd: int | None = None
 
@@ -56,22 +62,25 @@ class Branches:
         first = parse_client_events(asked.initial_events) if asked.initial_events else []
         if any(type_ != "user.message" for type_, _ in first):
             raise InvalidRequest("initial_events: only user.message is possible here")
-        row, record = await self._own(who, session_id)
-        cut = await self._cut(row, asked.at)
-        new = await self._new(who, row, record, asked)
-        before = await self._before_line(row, cut)
-        origin = Origin(row.id, cut.events, before, asked.at)
-        await branches.insert_fork(self._core.db, new, origin, self._seam(record, cut))
-        fork = await sessions.load(self._core.db, who.tenant, new.id)
+        made = await self._make(who, session_id, asked)
+        fork = await sessions.load(self._core.db, who.tenant, made)
         if fork is None:
             raise NotFound("The fork was deleted at once.")
         await self._attacher.keep(fork)
         if first:
             await self._sender.send(who, fork, first, keys=[None] * len(first))
-        found = await session_views.get(self._core.db, who.tenant, who.user_id, new.id)
+        found = await session_views.get(self._core.db, who.tenant, who.user_id, made)
         if found is None:
             raise NotFound("The fork was deleted at once.")
         return found
+
+    async def born(self, who: Principal, session_id: str, asked: ForkRequest) -> str:
+        """The id of the fork that a resource asks for; made if need be. Raises as `fork` does."""
+        try:
+            return await self._make(who, session_id, asked)
+        except asyncpg.UniqueViolationError:  # another gateway was faster
+            found = await origins.sessions_of(self._core.db, [asked.origin_uid or ""], [])
+            return found[0].session
 
     async def family(self, who: Principal, session_id: str) -> list[Branch]:
         """The session's ancestors, forks and their forks, oldest first. Raises NotFound."""
@@ -79,6 +88,14 @@ class Branches:
         return await branches.family(self._core.db, who.tenant, who.user_id, session_id)
 
     # ---- the parts of a fork
+
+    async def _make(self, who: Principal, session_id: str, asked: ForkRequest) -> str:
+        row, record = await self._own(who, session_id)
+        cut = await self._cut(row, asked.at)
+        new = await self._new(who, row, record, asked)
+        origin = Origin(row.id, cut.events, await self._before_line(row, cut), asked.at)
+        await branches.insert_fork(self._core.db, new, origin, self._seam(record, cut))
+        return new.id
 
     async def _cut(self, row: SessionRow, at: str | None) -> Cut:
         marks = await branches.marks(self._core.db, row.tenant, row.month, row.id)
@@ -101,21 +118,22 @@ class Branches:
         if title is None:
             size = await branches.family_size(self._core.db, who.tenant, who.user_id, row.id)
             title = numbered(record.title, size + 1)
+        own = asked.spec is None
         return NewSession(
             id=self._core.make.new_id("sesn"),
             month=now.date().replace(day=1),
             tenant=who.tenant,
             owner=who.user_id,
-            agent=record.agent,
-            spec=record.spec,
-            agent_id=record.agent_id,
-            agent_version=record.agent_version,
-            environment_id=record.environment_id,
+            agent=record.agent if own else {},
+            spec=asked.spec or record.spec,
+            agent_id=record.agent_id if own else None,
+            agent_version=record.agent_version if own else None,
+            environment_id=record.environment_id if own else None,
             title=title,
             metadata=record.metadata,
             fold=Fold(
-                model=row.fold.model,
-                permission_mode=row.fold.permission_mode,
+                model=row.fold.model if own else None,
+                permission_mode=(asked.spec or row.fold).permission_mode,
                 titled=title is not None,
             ),
             origin_uid=asked.origin_uid,

@@ -57,6 +57,29 @@ create function find_share(p_hash bytea)
      where h.hash = p_hash and h.revoked_at is null and h.expires_at > now()
        and s.deleted_at is null $$;
 
+-- ---- what goes again ----------------------------------------------------------------------------
+
+-- Sessions in which nothing has happened for so long; none that runs or waits for a worker.
+create function sessions_older_than(p_days double precision, p_limit int)
+  returns table (tenant text, session_id text)
+  language sql stable security definer set search_path = public as
+  $$ select s.tenant, s.id from sessions s
+     where s.deleted_at is null and not s.needs_worker and s.state <> 'running'
+       and s.last_event_at < now() - make_interval(secs => p_days * 86400)
+     order by s.last_event_at limit p_limit $$;
+
+-- Every session of one month that is not deleted, and whether anybody still uses it.
+create function sessions_of_month(p_month date)
+  returns table (tenant text, session_id text, last_event_at timestamptz, bound boolean)
+  language sql stable security definer set search_path = public as
+  $$ select s.tenant, s.id, s.last_event_at,
+            exists (select from bindings b where b.session_id = s.id and b.ended_at is null)
+     from sessions s where s.month = p_month and s.deleted_at is null $$;
+
+create function session_months() returns table (month date, sessions bigint, deleted bigint)
+  language sql stable security definer set search_path = public as
+  $$ select s.month, count(*), count(s.deleted_at) from sessions s group by s.month order by 1 $$;
+
 -- ---- rights -------------------------------------------------------------------------------------
 
 grant create on schema public to csp_definer;
@@ -66,7 +89,14 @@ create policy tenant on shares to csp_app using (tenant = csp_tenant()) with che
 create policy definer on shares to csp_definer using (true);
 grant select, insert, update, delete on shares to csp_app;
 grant select on shares to csp_definer;
-alter function find_share(bytea) owner to csp_definer;
-revoke all on function find_share(bytea) from public;
-grant execute on function find_share(bytea) to csp_app;
+do $$
+declare f regprocedure;
+begin
+  foreach f in array array['find_share(bytea)', 'sessions_older_than(double precision,int)',
+      'sessions_of_month(date)', 'session_months()']::regprocedure[] loop
+    execute format('alter function %s owner to csp_definer', f);
+    execute format('revoke all on function %s from public', f);
+    execute format('grant execute on function %s to csp_app', f);
+  end loop;
+end $$;
 revoke create on schema public from csp_definer;
