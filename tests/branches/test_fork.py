@@ -33,7 +33,8 @@ async def turn(client: httpx.AsyncClient, session: str, text: str) -> str:
     await until_event(client, session, "span.turn_end", message_ids=[sent])
 
     async def rests() -> bool:
-        return (await client.get(f"/sessions/{session}")).json()["state"] == "active"
+        shown = (await client.get(f"/sessions/{session}")).json()
+        return bool(shown["state"] == "active")
 
     await wait_until(rests, 30, "the session at rest")
     return sent

@@ -41,7 +41,7 @@ async def test_a_link_shows_its_session_without_what_is_the_owners_alone(
     made = await share(api, session)
     async with anybody(gateway, token_of(made)) as client:
         head = await ok(await client.get("/shared"))
-        assert (head["title"], head["agent"], head["seq"]) == ("Tides", "Agent", 10)
+        assert (head["title"], head["agent"], head["seq"]) == ("Tides", "Assistant", 10)
         answer = await client.get("/shared/events")
     events = answer.json()["data"]
     assert [event["seq"] for event in events] == list(range(1, 11))

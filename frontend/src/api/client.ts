@@ -57,8 +57,8 @@ export interface SessionQuery {
 }
 
 export interface EventQuery {
-  /** `next_page` of the page before; null begins at the end of the log. */
-  readonly page: string | null;
+  /** Events below this seq; null begins at the end of the log. */
+  readonly before: number | null;
   readonly limit: number;
   readonly types?: readonly string[];
 }
@@ -110,9 +110,9 @@ export const api = {
     ),
 
   /** Events from the end of the log backwards. */
-  async events(id: string, { page, limit, types = [] }: EventQuery): Promise<Page<LogEvent>> {
+  async events(id: string, { before, limit, types = [] }: EventQuery): Promise<Page<LogEvent>> {
     const query = new URLSearchParams({ limit: String(limit), order: "desc" });
-    if (page !== null) query.set("page", page);
+    if (before !== null) query.set("before", String(before));
     for (const type of types) query.append("types[]", type);
     const options = { ...on(id), querySerializer: () => query.toString() };
     const found = await take(client.GET(`${SESSION}/events`, options));

@@ -665,6 +665,48 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/users": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List Users
+         * @description For administrators: everybody of the tenant.
+         */
+        readonly get: operations["list_users"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/users/{user_id}/erase": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Erase User
+         * @description For administrators: a person's sessions, files, keys and name are removed for good.
+         *
+         *     What stays is an id without a name, what it cost, and a line in the audit log.
+         */
+        readonly post: operations["erase_user"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/socket-schema.json": {
         readonly parameters: {
             readonly query?: never;
@@ -1471,6 +1513,26 @@ export interface components {
             readonly scope?: "organization" | null;
         };
         /**
+         * ErasedAnswer
+         * @description What an erasure removed, in numbers.
+         */
+        readonly ErasedAnswer: {
+            /**
+             * Type
+             * @default user_erased
+             * @constant
+             */
+            readonly type: "user_erased";
+            /** Id */
+            readonly id: string;
+            /** Sessions */
+            readonly sessions: number;
+            /** Files */
+            readonly files: number;
+            /** Keys */
+            readonly keys: number;
+        };
+        /**
          * EventPage
          * @description One page of the log.
          */
@@ -1869,6 +1931,16 @@ export interface components {
         readonly Page_SessionAnswer_: {
             /** Data */
             readonly data: readonly components["schemas"]["SessionAnswer"][];
+            /**
+             * Next Page
+             * @description Hand it back as `page` for the next page; null at the end.
+             */
+            readonly next_page?: string | null;
+        };
+        /** Page[UserAnswer] */
+        readonly Page_UserAnswer_: {
+            /** Data */
+            readonly data: readonly components["schemas"]["UserAnswer"][];
             /**
              * Next Page
              * @description Hand it back as `page` for the next page; null at the end.
@@ -3523,6 +3595,8 @@ export interface operations {
                 readonly order?: "asc" | "desc";
                 /** @description Ours: only beyond this seq. */
                 readonly after?: number;
+                /** @description Ours: only below this seq. */
+                readonly before?: number | null;
             };
             readonly header?: never;
             readonly path: {
@@ -4320,6 +4394,75 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly list_users: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Page_UserAnswer_"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly erase_user: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly user_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErasedAnswer"];
                 };
             };
             /** @description Refused; see the table of errors. */
