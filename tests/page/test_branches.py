@@ -73,7 +73,7 @@ async def test_the_tree_leads_from_branch_to_branch_and_shows_two_side_by_side(
     entries = panel(visitor).locator("[data-branch]")
     await expect(entries).to_have_count(2)
     await expect(entries.nth(1)).to_contain_text("You are here")
-    assert await entries.nth(1).get_attribute("data-depth") == "1"
+    assert await entries.nth(1).get_attribute("data-level") == "1"
     await entries.nth(0).get_by_role("link").first.click()
     await visitor.page.wait_for_url(f"**/sessions/{session}")
     await expect(visitor.kind("answer").last).to_contain_text("to the left")

@@ -217,10 +217,11 @@ export class SessionController {
   /** Lets go of the beginning of what is loaded, so that a page may stay open for weeks. */
   private trimmed(view: View): View {
     if (!this.atEnd || this.events.length < KEPT + SLACK) return view;
-    // A turn that runs keeps its beginning, and a question its place.
-    const start = this.events.findLastIndex((event) => event.type === "span.turn_start");
-    const drop = Math.min(this.events.length - KEPT, Math.max(0, start));
-    if (drop === 0) return view;
+    // A turn that runs keeps its beginning, a question its place, and what is queued waits on.
+    const turn = this.events.findLastIndex((event) => event.type === "span.turn_start");
+    const waiting = view.queue.map((id) => (view.items.get(id)?.seq ?? 0) - view.firstSeq);
+    const drop = Math.min(this.events.length - KEPT, turn, ...waiting);
+    if (drop <= 0) return view;
     this.events = this.events.slice(drop);
     return refold(view, view.firstSeq + drop, this.events);
   }

@@ -76,7 +76,7 @@ function Entry({ branch, depth, current }: EntryProps) {
       className={styles.entry}
       data-branch={branch.id}
       data-current={here}
-      data-depth={Math.min(depth, DEEPEST)}
+      data-level={Math.min(depth, DEEPEST)}
     >
       <a
         className={styles.link}
