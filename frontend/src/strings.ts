@@ -216,6 +216,7 @@ export const t = {
     send: "Send in a branch",
     making: "Branching off…",
     back: "Back",
+    parent: "Go there",
     rewindTitle: "Take the files back?",
     rewindText:
       "The working directory becomes what it was before this message. The conversation stays as it is. A running answer is stopped.",

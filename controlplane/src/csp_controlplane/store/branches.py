@@ -50,12 +50,13 @@ class Branch:
 
 
 async def marks(db: Database, tenant: str, month: date, session: str) -> list[Mark]:
-    """Every mark of a log, oldest first."""
+    """Every mark of a log, oldest first. Bodies only where something is read in them."""
     found: list[Mark] = []
     while True:
         async with db.tenant(tenant) as connection:
             rows = await connection.fetch(
-                "select seq, id, type, payload::text from events where month = $1 "
+                "select seq, id, type, case when type in ('user.message', 'span.turn_end') "
+                "then '{}' else payload::text end from events where month = $1 "
                 "and session_id = $2 and seq > $3 and type = any($4) order by seq limit $5",
                 month,
                 session,
