@@ -20,7 +20,7 @@ from csp_controlplane.errors import NotFound
 from csp_controlplane.gateway.auth import Reader, Writer
 from csp_controlplane.gateway.contents import IMAGES, content_headers
 from csp_controlplane.gateway.routes import API
-from csp_controlplane.gateway.schemas.events import page_bytes
+from csp_controlplane.gateway.schemas.events import EventPage, page_bytes
 from csp_controlplane.gateway.schemas.shares import (
     ShareAnswer,
     ShareCreate,
@@ -97,7 +97,7 @@ async def open_shared(request: Request, token: Token) -> SharedSession:
     )
 
 
-@router.get("/shared/events", response_class=Response)
+@router.get("/shared/events", response_model=EventPage)
 async def list_shared_events(
     request: Request,
     token: Token,
@@ -115,7 +115,11 @@ async def list_shared_events(
     return Response(body, media_type="application/json")
 
 
-@router.get("/shared/files/{file_id}", response_class=Response)
+@router.get(
+    "/shared/files/{file_id}",
+    response_class=Response,
+    responses={200: {"content": {"image/*": {}}}},
+)
 async def read_shared_file(request: Request, token: Token, file_id: str) -> Response:
     """Ours: a picture of a shown message."""
     state = state_of(request)

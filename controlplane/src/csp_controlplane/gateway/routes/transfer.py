@@ -31,7 +31,7 @@ IN_MEMORY_BYTES = 4 * 1024**2
 @router.get(
     "/{session_id}/export",
     response_class=Response,
-    responses={200: {"content": {media: {} for media in MEDIA_TYPE.values()}}},
+    responses={200: {"content": {"application/octet-stream": {}}}},
 )
 async def export_session(
     request: Request,
