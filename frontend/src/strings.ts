@@ -200,6 +200,7 @@ export const t = {
       turn_time_limit: "This took longer than one answer may take.",
       session_time_limit: "The session reached its time limit.",
       session_ended: "The session was ended.",
+      files_taken_back: "The files were taken back to an earlier message.",
       api_error: "The model did not answer.",
     } as Readonly<Record<string, string>>,
     interruptedPlain: "This answer was cut before its end.",

@@ -9,10 +9,10 @@ import httpx
 import psutil
 import pytest
 
+from support.branches import fork, turn
 from support.play import log_of, new_session
 from support.session_api import message, until_event
 from support.stack import Stack
-from support.waiting import wait_until
 from support.worker_client import say, script
 
 
@@ -23,28 +23,6 @@ async def client(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
         listed = await client.get("/sessions", params={"limit": 100, "include_archived": True})
         for session in listed.json()["data"]:
             await client.delete(f"/sessions/{session['id']}")
-
-
-async def turn(client: httpx.AsyncClient, session: str, text: str) -> str:
-    """Says something and waits for the end of its turn; the message's id."""
-    answer = await client.post(f"/sessions/{session}/events", json={"events": [message(text)]})
-    assert answer.status_code == 200, answer.text
-    sent: str = answer.json()["data"][0]["id"]
-    await until_event(client, session, "span.turn_end", message_ids=[sent])
-
-    async def rests() -> bool:
-        shown = (await client.get(f"/sessions/{session}")).json()
-        return bool(shown["state"] == "active")
-
-    await wait_until(rests, 30, "the session at rest")
-    return sent
-
-
-async def fork(client: httpx.AsyncClient, session: str, **body: Any) -> dict[str, Any]:
-    answer = await client.post(f"/sessions/{session}/fork", json=body)
-    assert answer.status_code == 200, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
 
 
 async def heard(stack: Stack) -> str:

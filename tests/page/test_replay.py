@@ -10,6 +10,7 @@ from playwright.async_api import BrowserContext, Locator, expect
 
 from csp_controlplane.store.database import Database
 from csp_controlplane.supervisor.access import OWNER_TENANT
+from support.session_api import until_event
 from support.stack import Stack
 from support.visitor import ANSWER_MS, Guests, Visitor
 from support.worker_client import say, script, tool
@@ -104,7 +105,7 @@ async def test_a_replay_can_be_paused_and_takes_its_true_time(
 async def test_exports_are_downloaded_and_the_web_page_runs_nothing(
     visitor: Visitor, page_stack: Stack, tmp_path: Path
 ) -> None:
-    await visitor.start(EVIL + script(tool("Bash", command="echo hi"), say(EVIL + " **bold**")))
+    await visitor.start(EVIL + script(tool("Glob", pattern="*"), say(EVIL + " **bold**")))
     await visitor.settled()
     saved = {}
     for name in ("Web page", "Markdown", "JSON Lines"):
@@ -189,6 +190,8 @@ async def test_a_session_is_gone_on_with_a_day_later(visitor: Visitor, page_stac
     await visitor.page.clock.install()
     session = await visitor.start("EVENING " + script(say("good night")))
     await visitor.settled()
+    async with page_stack.client() as client:
+        await until_event(client, session, "session.usage")  # the last that is written of a turn
     db = await Database.connect(page_stack.instance.database_url, max_size=1)
     async with db.tenant(OWNER_TENANT) as connection:
         await connection.execute(

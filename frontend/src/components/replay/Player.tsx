@@ -75,12 +75,18 @@ function useKeys(playback: Playback): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (isTyping(event.target) || !press(event, playback)) return;
+      const typing = isTyping(event.target) && !isSlider(event.target);
+      if (typing || !press(event, playback)) return;
       event.preventDefault();
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
   }, [playback]);
+}
+
+/** A slider has arrow keys of its own; the others are for the replay. */
+function isSlider(target: EventTarget | null): boolean {
+  return target instanceof HTMLInputElement && target.type === "range";
 }
 
 /** True when the key meant the replay. Buttons keep the keys that press them. */
@@ -94,7 +100,7 @@ function press(event: KeyboardEvent, playback: Playback): boolean {
       return true;
     case "ArrowRight":
     case "ArrowLeft":
-      if (element instanceof HTMLSelectElement) return false;
+      if (isSlider(element)) return false;
       playback.pause();
       playback.seek(count + (event.key === "ArrowRight" ? 1 : -1));
       return true;

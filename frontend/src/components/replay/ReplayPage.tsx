@@ -75,7 +75,7 @@ export function SharedPage() {
       <main className={styles.shared}>
         <Frame
           reader={reader}
-          lead={<Mark />}
+          lead={<Mark className={styles.mark} />}
           note={t.shared.readOnly + until}
           trail={toggle}
           failed={{ title: t.shared.nothing, text: t.shared.nothingHint }}
