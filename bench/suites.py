@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from bench import first_token, idle, page, relay_cpu, relay_latency, replay
+from bench import first_token, growth, idle, page, relay_cpu, relay_latency, replay
 from bench.figures import Figure
 from bench.lab import Lab, open_lab
 
@@ -58,6 +58,8 @@ SUITES: tuple[Suite, ...] = (
         ("page_5000_open_ms", "page_5000_longest_task_ms", "page_5000_nodes"),
         page.measure,
     ),
+    Suite("open_100k", ("open_100k_s", "open_100k_heap_mb"), growth.measure_open),
+    Suite("fork_10mb", ("fork_10mb_s",), growth.measure_fork),
 )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+
 from csp_controlplane.domain.principal import Principal
 from csp_controlplane.store import environments, origins
 from csp_controlplane.store.database import Database
@@ -168,6 +170,42 @@ async def test_a_foreign_session_cannot_be_resumed(planes: Planes, kube: Kube) -
     await planes.start()
     await kube.create(SESSIONS, session("steal", ADDRESS, resumeFrom="sesn_somebody"))
     await kube.until(SESSIONS, "steal", says("Accepted", "False", "UnknownSession"))
+
+
+async def test_a_resource_is_born_as_a_fork_and_its_parent_goes_on(
+    planes: Planes, kube: Kube
+) -> None:
+    plane = await planes.start()
+    await kube.create(SESSIONS, session("parent", ADDRESS, prompt={"text": "one"}))
+    parent = (await kube.until(SESSIONS, "parent", is_true("Accepted")))["status"]["sessionId"]
+    place = {"sessionId": parent}
+    await kube.create(SESSIONS, session("fork", ADDRESS, forkFrom=place, prompt={"text": "two"}))
+    found = await kube.until(SESSIONS, "fork", is_true("Accepted"))
+    fork = found["status"]["sessionId"]
+    family = await plane.service.branches.family(WHO, fork)
+    assert [(branch.id, branch.parent) for branch in family] == [(parent, None), (fork, parent)]
+    log = await plane.service.events(WHO, fork, limit=100)
+    before = await plane.service.events(WHO, parent, limit=100)
+    shared = family[1].forked_seq or 0
+    assert shared > 0
+    assert log[:shared] == before[:shared]
+    assert (await plane.service.get(WHO, parent)).state != "completed"
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [({"sessionId": "sesn_no"}, "UnknownSession"), ({"at": "sevt_no"}, "NoSuchPlace")],
+    ids=["session", "message"],
+)
+async def test_a_fork_of_what_is_not_there_is_refused(
+    planes: Planes, kube: Kube, place: dict[str, str], reason: str
+) -> None:
+    await planes.start()
+    await kube.create(SESSIONS, session("parent", ADDRESS))
+    parent = (await kube.until(SESSIONS, "parent", is_true("Accepted")))["status"]["sessionId"]
+    wanted = {"sessionId": parent, **place}
+    await kube.create(SESSIONS, session("fork", ADDRESS, forkFrom=wanted))
+    await kube.until(SESSIONS, "fork", says("Accepted", "False", reason))
 
 
 async def test_a_session_of_the_api_gets_a_resource_and_it_goes_with_the_session(

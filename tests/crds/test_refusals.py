@@ -24,6 +24,8 @@ async def kube(api_server: ApiServer, kube_namespace: str) -> AsyncIterator[Kube
         ({"owner": None}, "spec.owner"),
         ({"owner": "x" * 255}, "spec.owner"),
         ({"forkFrom": "sesn_1"}, "spec.forkFrom"),
+        ({"forkFrom": {"at": "sevt_1"}}, "spec.forkFrom.sessionId"),
+        ({"forkFrom": {"sessionId": "s"}, "resumeFrom": "s"}, "spec.forkFrom"),
         ({"poolRef": {"name": "Not A Name"}}, "spec.poolRef.name"),
         ({"prompt": {"text": ""}}, "spec.prompt.text"),
         ({"prompt": {"text": "x", "onApproval": "Maybe"}}, "spec.prompt.onApproval"),
@@ -62,6 +64,7 @@ async def test_a_bad_session_is_refused(kube: Kube, spec: dict[str, Any], field:
         ({"prompt": {"text": "another"}}, "spec.prompt"),
         ({"prompt": None}, "spec.prompt"),
         ({"resumeFrom": "sesn_1"}, "spec.resumeFrom"),
+        ({"forkFrom": {"sessionId": "sesn_1"}}, "spec.forkFrom"),
     ],
 )
 async def test_what_a_session_is_does_not_change(

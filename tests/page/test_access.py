@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 from playwright.async_api import expect
 
+from support.access import no_violations, small_targets
 from support.visitor import ANSWER_MS, Guests, Visitor
 from support.worker_client import say, script, tool
 
 pytestmark = pytest.mark.browser
 
-AXE = Path(__file__).parents[2] / "frontend/node_modules/axe-core/axe.min.js"
 RICH = """# Heading
 
 Text with `code`, a [link](https://example.org/) and a list:
@@ -32,35 +28,6 @@ x = 1
 
 > quoted
 """
-PHONE = {"width": 390, "height": 844}
-SMALL = 43.5
-"""Pixels: 44 with what a fraction of a pixel takes away."""
-
-
-async def no_violations(visitor: Visitor) -> None:
-    """Everything that axe knows, on what is shown now."""
-    # Transitions are over before colours are measured.
-    await visitor.page.evaluate("Promise.all(document.getAnimations().map(a => a.finished))")
-    await visitor.page.evaluate(AXE.read_text())
-    found: dict[str, Any] = await visitor.page.evaluate(
-        "axe.run(document, {resultTypes: ['violations']})"
-    )
-    assert [
-        (violation["id"], [node["target"] for node in violation["nodes"]], violation["help"])
-        for violation in found["violations"]
-    ] == []
-
-
-@pytest.fixture(params=["light", "dark", "phone"])
-async def guest(request: pytest.FixtureRequest, guests: Guests) -> AsyncIterator[Visitor]:
-    """The same person in each of the page's dresses, without motion."""
-    settings: dict[str, Any] = {"reduced_motion": "reduce"}
-    if request.param == "phone":
-        settings |= {"viewport": PHONE, "has_touch": True, "is_mobile": True}
-    else:
-        settings |= {"color_scheme": request.param}
-    async with guests.visitor(**settings) as one:
-        yield one
 
 
 async def test_axe_finds_nothing_in_a_session_with_everything(guest: Visitor) -> None:
@@ -138,21 +105,6 @@ async def test_every_control_is_large_enough_to_be_hit(guest: Visitor) -> None:
     await guest.expand("Bash")
     await guest.button("Files").click()
     assert await small_targets(guest) == []
-
-
-async def small_targets(visitor: Visitor) -> list[str]:
-    """Controls under 44 pixels; links in running text are exempt, as in WCAG."""
-    found: list[str] = await visitor.page.evaluate(
-        """(small) => [...document.querySelectorAll("button, a, input, textarea, summary")]
-            .filter((e) => e.checkVisibility({ visibilityProperty: true }))
-            .filter((e) => !(e.tagName === "A" && e.closest("p, li p, [data-depth]")))
-            .map((e) => ({ e, box: (e.closest("label") ?? e).getBoundingClientRect() }))
-            .filter(({ box }) => box.width > 0 && box.right > 0 && box.top >= 0)
-            .filter(({ box }) => box.width < small || box.height < small)
-            .map(({ e, box }) => `${e.outerHTML.slice(0, 120)} ${box.width}x${box.height}`)""",
-        SMALL,
-    )
-    return found
 
 
 @pytest.mark.parametrize("width", [640, 320])

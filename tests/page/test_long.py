@@ -49,7 +49,7 @@ async def test_loading_earlier_parts_does_not_move_what_is_read(
     session = await long_session(page_stack, 900)
     await visitor.open(session)
     scroller = visitor.page.locator("#conversation")
-    async with visitor.page.expect_response("**/events?*page=*"):
+    async with visitor.page.expect_response("**/events?*before=*"):
         await scroller.evaluate("e => e.scrollTo(0, 600)")
     anchor = visitor.page.locator("[role=feed] article[data-kind=user]").first
     before = await anchor.bounding_box()

@@ -55,6 +55,21 @@ class Prompt(Model):
     )
 
 
+class ForkFrom(Model):
+    """Where another session is left."""
+
+    session_id: str = Field(
+        description="Id of a session of the same owner (sesn_...).", min_length=1, max_length=253
+    )
+    at: str | None = Field(
+        None,
+        description="Id of a user.message of its log (sevt_...): this session begins with "
+        "everything before it. Absent: with everything up to the last turn that has ended.",
+        min_length=1,
+        max_length=253,
+    )
+
+
 class Lifecycle(Model):
     """How long the session keeps its pod, and how long the resource is kept after its end."""
 
@@ -121,9 +136,11 @@ class AgentSessionSpec(Model):
                 _immutable("poolRef"),
                 _immutable("prompt", optional=True),
                 _immutable("resumeFrom", optional=True),
+                _immutable("forkFrom", optional=True),
                 {
-                    "rule": "!has(self.forkFrom)",
-                    "message": "sessions cannot be forked yet: leave forkFrom out",
+                    "rule": "!has(self.forkFrom) || !has(self.resumeFrom)",
+                    "message": "forkFrom and resumeFrom exclude each other: fork leaves the other "
+                    "session alone, resume ends it",
                     "fieldPath": ".forkFrom",
                 },
             ]
@@ -160,8 +177,10 @@ class AgentSessionSpec(Model):
         min_length=1,
         max_length=253,
     )
-    fork_from: str | None = Field(
-        None, description="Refused: forks do not exist yet.", max_length=253
+    fork_from: ForkFrom | None = Field(
+        None,
+        description="A session whose conversation and files this one begins with; it goes on as "
+        "it was. Immutable.",
     )
     lifecycle: Lifecycle = Field(
         default_factory=Lifecycle, description="How long the pod and the resource are kept."

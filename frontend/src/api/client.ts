@@ -4,7 +4,15 @@ import { ApiError, errorFrom, NetworkError } from "./errors";
 import type { Json, LogEvent } from "./events";
 import { HEADER, nextRequestId } from "./requestId";
 import type { paths } from "./schema";
-import type { Agent, Page, Session, SessionCreate, SessionUpdate } from "./types";
+import type {
+  Agent,
+  ExportFormat,
+  ForkCreate,
+  Page,
+  Session,
+  SessionCreate,
+  SessionUpdate,
+} from "./types";
 
 const client = createClient<paths>({
   credentials: "same-origin",
@@ -57,8 +65,8 @@ export interface SessionQuery {
 }
 
 export interface EventQuery {
-  /** `next_page` of the page before; null begins at the end of the log. */
-  readonly page: string | null;
+  /** Events below this seq; null begins at the end of the log. */
+  readonly before: number | null;
   readonly limit: number;
   readonly types?: readonly string[];
 }
@@ -88,15 +96,43 @@ export const api = {
   unarchiveSession: (id: string) => take(client.POST(`${SESSION}/unarchive`, on(id))),
   deleteSession: (id: string) => take(client.DELETE(SESSION, on(id))),
 
+  forkSession: (id: string, body: ForkCreate) =>
+    take(client.POST(`${SESSION}/fork`, { ...on(id), body })),
+  branches: async (id: string) => (await take(client.GET(`${SESSION}/branches`, on(id)))).data,
+  shares: async (id: string) => (await take(client.GET(`${SESSION}/shares`, on(id)))).data,
+  createShare: (id: string, hours: number) =>
+    take(client.POST(`${SESSION}/shares`, { ...on(id), body: { expires_in_hours: hours } })),
+  revokeShare: (session_id: string, share_id: string) =>
+    take(
+      client.DELETE(`${SESSION}/shares/{share_id}`, { params: { path: { session_id, share_id } } }),
+    ),
+  exportUrl: (id: string, format: ExportFormat) =>
+    `/api/v1/sessions/${encodeURIComponent(id)}/export?format=${format}`,
+  importSession: (file: Blob): Promise<Session> =>
+    take(
+      client.POST("/api/v1/sessions/import", {
+        body: file as unknown as string,
+        bodySerializer: (body) => body as unknown as BodyInit,
+        headers: { "content-type": "application/x-ndjson" },
+      }),
+    ),
+
   /** Events from the end of the log backwards. */
-  async events(id: string, { page, limit, types = [] }: EventQuery): Promise<Page<LogEvent>> {
+  async events(id: string, { before, limit, types = [] }: EventQuery): Promise<Page<LogEvent>> {
     const query = new URLSearchParams({ limit: String(limit), order: "desc" });
-    if (page !== null) query.set("page", page);
+    if (before !== null) query.set("before", String(before));
     for (const type of types) query.append("types[]", type);
     const options = { ...on(id), querySerializer: () => query.toString() };
     const found = await take(client.GET(`${SESSION}/events`, options));
     // The generated type knows the envelope; events.ts knows each event.
     return found as unknown as Page<LogEvent>;
+  },
+  /** Events beyond a seq, oldest first. */
+  async eventsAfter(id: string, after: number, limit: number): Promise<readonly LogEvent[]> {
+    const query = new URLSearchParams({ limit: String(limit), after: String(after) });
+    const options = { ...on(id), querySerializer: () => query.toString() };
+    const found = await take(client.GET(`${SESSION}/events`, options));
+    return (found as unknown as Page<LogEvent>).data;
   },
   async context(id: string): Promise<Readonly<Record<string, Json>>> {
     return (await take(client.GET(`${SESSION}/context`, on(id)))) as Readonly<Record<string, Json>>;

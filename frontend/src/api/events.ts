@@ -136,6 +136,7 @@ export interface NoticeEvent extends Base {
   readonly code: string;
   readonly level: "info" | "warning" | "error";
   readonly message: string;
+  readonly data?: { readonly session_id?: string } | null;
 }
 
 export interface UpdatedEvent extends Base {

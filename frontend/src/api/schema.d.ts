@@ -4,6 +4,48 @@
  */
 
 export interface paths {
+    readonly "/api/v1/sessions/{session_id}/export": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Export Session
+         * @description Ours: the session as JSON Lines (whole: log and transcript), Markdown or one HTML file.
+         */
+        readonly get: operations["export_session"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/sessions/import": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Import Session
+         * @description Ours: a session from exported JSON Lines. A bad file is refused with the line's number.
+         *
+         *     What the session may do comes from the agent (absent: the tenant's first), not from the file.
+         */
+        readonly post: operations["import_session"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/agents": {
         readonly parameters: {
             readonly query?: never;
@@ -290,6 +332,150 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/sessions/{session_id}/fork": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Fork Session
+         * @description Ours: a new session with the conversation and the files as they were before a message.
+         */
+        readonly post: operations["fork_session"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/sessions/{session_id}/branches": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List Branches
+         * @description Ours: what this session was forked from, and what was forked from any of them.
+         */
+        readonly get: operations["list_branches"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/sessions/{session_id}/shares": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List Shares
+         * @description Ours: the session's links, newest first.
+         */
+        readonly get: operations["list_shares"];
+        readonly put?: never;
+        /**
+         * Create Share
+         * @description Ours: a read-only link to what the session holds now.
+         */
+        readonly post: operations["create_share"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/sessions/{session_id}/shares/{share_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /**
+         * Revoke Share
+         * @description Ours: from now on the link shows nothing.
+         */
+        readonly delete: operations["revoke_share"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/shared": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Open Shared
+         * @description Ours: what the link in the header shows. Each opening is counted and audited.
+         */
+        readonly get: operations["open_shared"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/shared/events": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List Shared Events
+         * @description Ours: events in seq order. What a link does not show has the type `hidden`.
+         */
+        readonly get: operations["list_shared_events"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/shared/files/{file_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Read Shared File
+         * @description Ours: a picture of a shown message.
+         */
+        readonly get: operations["read_shared_file"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/sessions/{session_id}/context": {
         readonly parameters: {
             readonly query?: never;
@@ -474,6 +660,48 @@ export interface paths {
          * @description Refused from now on.
          */
         readonly delete: operations["revoke_api_key"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/users": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List Users
+         * @description For administrators: everybody of the tenant.
+         */
+        readonly get: operations["list_users"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/users/{user_id}/erase": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Erase User
+         * @description For administrators: a person's sessions, files, keys and name are removed for good.
+         *
+         *     What stays is an id without a name, what it cost, and a line in the audit log.
+         */
+        readonly post: operations["erase_user"];
+        readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
         readonly patch?: never;
@@ -1057,6 +1285,58 @@ export interface components {
             readonly data: string;
         };
         /**
+         * BranchAnswer
+         * @description One session of a family of forks.
+         */
+        readonly BranchAnswer: {
+            /**
+             * Type
+             * @default branch
+             * @constant
+             */
+            readonly type: "branch";
+            /** Id */
+            readonly id: string;
+            /**
+             * Parent
+             * @description The session that it was forked from; may be deleted.
+             */
+            readonly parent: string | null;
+            /**
+             * Forked Seq
+             * @description So many first events are the parent's.
+             */
+            readonly forked_seq: number | null;
+            /**
+             * Forked Message
+             * @description The parent's message that it stands before.
+             */
+            readonly forked_message: string | null;
+            /** Title */
+            readonly title: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            readonly state: "creating" | "active" | "running" | "paused" | "completed" | "error";
+            /** Seq */
+            readonly seq: number;
+            /** Created At */
+            readonly created_at: string;
+            /** Last Event At */
+            readonly last_event_at: string;
+            /** Archived At */
+            readonly archived_at: string | null;
+        };
+        /**
+         * BranchList
+         * @description A family, oldest first.
+         */
+        readonly BranchList: {
+            /** Data */
+            readonly data: readonly components["schemas"]["BranchAnswer"][];
+        };
+        /**
          * CacheCreation
          * @description Tokens written to the prompt cache, by how long they stay.
          */
@@ -1233,6 +1513,26 @@ export interface components {
             readonly scope?: "organization" | null;
         };
         /**
+         * ErasedAnswer
+         * @description What an erasure removed, in numbers.
+         */
+        readonly ErasedAnswer: {
+            /**
+             * Type
+             * @default user_erased
+             * @constant
+             */
+            readonly type: "user_erased";
+            /** Id */
+            readonly id: string;
+            /** Sessions */
+            readonly sessions: number;
+            /** Files */
+            readonly files: number;
+            /** Keys */
+            readonly keys: number;
+        };
+        /**
          * EventPage
          * @description One page of the log.
          */
@@ -1288,6 +1588,27 @@ export interface components {
             readonly type: "file";
             /** File Id */
             readonly file_id: string;
+        };
+        /**
+         * ForkCreate
+         * @description Where a session is left, and how the fork begins.
+         */
+        readonly ForkCreate: {
+            /**
+             * At
+             * @description Id of a user.message: the fork begins with everything before it. Absent: with everything up to the last turn that has ended.
+             */
+            readonly at?: string | null;
+            /**
+             * Title
+             * @description Absent: the title, with a number.
+             */
+            readonly title?: string | null;
+            /**
+             * Initial Events
+             * @description Messages to go on with.
+             */
+            readonly initial_events?: readonly components["schemas"]["UserMessage"][] | null;
         };
         /**
          * Health
@@ -1621,6 +1942,16 @@ export interface components {
              */
             readonly next_page?: string | null;
         };
+        /** Page[UserAnswer] */
+        readonly Page_UserAnswer_: {
+            /** Data */
+            readonly data: readonly components["schemas"]["UserAnswer"][];
+            /**
+             * Next Page
+             * @description Hand it back as `page` for the next page; null at the end.
+             */
+            readonly next_page?: string | null;
+        };
         /**
          * PermissionPolicy
          * @description Run without asking, ask a person, or (auto) ask unless the tool only reads.
@@ -1899,6 +2230,133 @@ export interface components {
             readonly vault_ids?: readonly string[] | null;
             /** Budget */
             readonly budget?: null;
+        };
+        /**
+         * ShareAnswer
+         * @description A link, without its token.
+         */
+        readonly ShareAnswer: {
+            /**
+             * Type
+             * @default share
+             * @constant
+             */
+            readonly type: "share";
+            /** Id */
+            readonly id: string;
+            /**
+             * Hint
+             * @description How the token begins.
+             */
+            readonly hint: string;
+            /**
+             * Seq
+             * @description Events up to this one are shown.
+             */
+            readonly seq: number;
+            /** Created At */
+            readonly created_at: string;
+            /** Expires At */
+            readonly expires_at: string;
+            /** Revoked At */
+            readonly revoked_at: string | null;
+            /**
+             * Opened
+             * @description How often it was opened.
+             */
+            readonly opened: number;
+            /** Opened At */
+            readonly opened_at: string | null;
+        };
+        /**
+         * ShareCreate
+         * @description A link to what the session holds now; what is said later is not shown.
+         */
+        readonly ShareCreate: {
+            /**
+             * Expires In Hours
+             * @description After that it shows nothing.
+             * @default 168
+             */
+            readonly expires_in_hours: number;
+        };
+        /**
+         * ShareCreated
+         * @description The only answer that has the link itself.
+         */
+        readonly ShareCreated: {
+            /**
+             * Type
+             * @default share
+             * @constant
+             */
+            readonly type: "share";
+            /** Id */
+            readonly id: string;
+            /**
+             * Hint
+             * @description How the token begins.
+             */
+            readonly hint: string;
+            /**
+             * Seq
+             * @description Events up to this one are shown.
+             */
+            readonly seq: number;
+            /** Created At */
+            readonly created_at: string;
+            /** Expires At */
+            readonly expires_at: string;
+            /** Revoked At */
+            readonly revoked_at: string | null;
+            /**
+             * Opened
+             * @description How often it was opened.
+             */
+            readonly opened: number;
+            /** Opened At */
+            readonly opened_at: string | null;
+            /**
+             * Url
+             * @description The token is behind the #, so that no server log holds it.
+             */
+            readonly url: string;
+        };
+        /**
+         * ShareList
+         * @description The session's links, newest first.
+         */
+        readonly ShareList: {
+            /** Data */
+            readonly data: readonly components["schemas"]["ShareAnswer"][];
+        };
+        /**
+         * SharedSession
+         * @description What a link shows, before its events.
+         */
+        readonly SharedSession: {
+            /**
+             * Type
+             * @default shared_session
+             * @constant
+             */
+            readonly type: "shared_session";
+            /** Title */
+            readonly title: string | null;
+            /**
+             * Agent
+             * @description Its name.
+             */
+            readonly agent: string;
+            /**
+             * Seq
+             * @description Of the last event.
+             */
+            readonly seq: number;
+            /** Created At */
+            readonly created_at: string;
+            /** Expires At */
+            readonly expires_at: string;
         };
         /**
          * Skill
@@ -2315,6 +2773,86 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    readonly export_session: {
+        readonly parameters: {
+            readonly query?: {
+                readonly format?: "jsonl" | "markdown" | "html";
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly session_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/x-ndjson": unknown;
+                    readonly "text/markdown; charset=utf-8": unknown;
+                    readonly "text/html; charset=utf-8": unknown;
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly import_session: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Who goes on with it. */
+                readonly agent?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/x-ndjson": string;
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SessionAnswer"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     readonly list_agents: {
         readonly parameters: {
             readonly query?: {
@@ -3065,6 +3603,10 @@ export interface operations {
                 readonly limit?: number;
                 readonly page?: string | null;
                 readonly order?: "asc" | "desc";
+                /** @description Ours: only beyond this seq. */
+                readonly after?: number;
+                /** @description Ours: only below this seq. */
+                readonly before?: number | null;
             };
             readonly header?: never;
             readonly path: {
@@ -3160,6 +3702,292 @@ export interface operations {
                 content: {
                     readonly "text/event-stream": string;
                 };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly fork_session: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly session_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ForkCreate"];
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SessionAnswer"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly list_branches: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly session_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BranchList"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly list_shares: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly session_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ShareList"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly create_share: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly session_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ShareCreate"];
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ShareCreated"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly revoke_share: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly session_id: string;
+                readonly share_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ShareAnswer"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly open_shared: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header: {
+                readonly "x-share-token": string;
+            };
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SharedSession"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly list_shared_events: {
+        readonly parameters: {
+            readonly query?: {
+                readonly after?: number;
+                readonly before?: number | null;
+                readonly limit?: number;
+            };
+            readonly header: {
+                readonly "x-share-token": string;
+            };
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; see the table of errors. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly read_shared_file: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header: {
+                readonly "x-share-token": string;
+            };
+            readonly path: {
+                readonly file_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Refused; see the table of errors. */
             readonly default: {
@@ -3576,6 +4404,75 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly list_users: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Page_UserAnswer_"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly erase_user: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly user_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErasedAnswer"];
                 };
             };
             /** @description Refused; see the table of errors. */

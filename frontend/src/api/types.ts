@@ -12,6 +12,11 @@ export type FileInfo = Schemas["WorkspaceFile"];
 export type UploadedFile = Schemas["FileAnswer"];
 export type SessionCreate = Schemas["SessionCreate"];
 export type SessionUpdate = Schemas["SessionUpdate"];
+export type Branch = Schemas["BranchAnswer"];
+export type ForkCreate = Schemas["ForkCreate"];
+export type Share = Schemas["ShareAnswer"];
+export type SharedSession = Schemas["SharedSession"];
+export type ExportFormat = "jsonl" | "markdown" | "html";
 
 export type PermissionMode = NonNullable<SessionCreate["permission_mode"]>;
 

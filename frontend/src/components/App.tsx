@@ -22,14 +22,30 @@ const MAIN_ID = "main";
 /** A chunk of its own: the start page and the sign-in need nothing of it. */
 const loadSession = () => import("./session/SessionPage");
 const SessionPage = lazy(() => loadSession().then((module) => ({ default: module.SessionPage })));
+const loadReplay = () => import("./replay/ReplayPage");
+const ReplayPage = lazy(() => loadReplay().then((module) => ({ default: module.ReplayPage })));
+const SharedPage = lazy(() => loadReplay().then((module) => ({ default: module.SharedPage })));
+const ComparePage = lazy(() =>
+  import("./replay/ComparePage").then((module) => ({ default: module.ComparePage })),
+);
 
 export function App() {
   return (
     <ErrorBoundary whole>
-      <Page />
+      <Everybody />
       <Toasts />
       <LiveRegions />
     </ErrorBoundary>
+  );
+}
+
+/** What a link shows is for whoever has it, signed in or not. */
+function Everybody() {
+  if (routeOf(usePath()).page !== "shared") return <Page />;
+  return (
+    <Suspense fallback={<Loading text={t.session.loading} />}>
+      <SharedPage />
+    </Suspense>
   );
 }
 
@@ -78,7 +94,7 @@ function Shell() {
         </a>
         <div className={styles.side}>
           <ErrorBoundary>
-            <Sidebar current={route.page === "session" ? route.id : null} />
+            <Sidebar current={"id" in route ? route.id : null} />
           </ErrorBoundary>
         </div>
         {drawer ? (
@@ -90,7 +106,7 @@ function Shell() {
           />
         ) : null}
         <main ref={setMain} id={MAIN_ID} className={styles.main} tabIndex={-1}>
-          <ErrorBoundary key={route.page === "session" ? route.id : "home"}>
+          <ErrorBoundary key={"id" in route ? `${route.page}${route.id}` : "home"}>
             <Content route={route} />
           </ErrorBoundary>
         </main>
@@ -101,10 +117,16 @@ function Shell() {
 }
 
 function Content({ route }: { route: Route }) {
-  if (route.page === "home") return <Home />;
+  if (!("id" in route)) return <Home />;
   return (
     <Suspense fallback={<Loading text={t.session.loading} />}>
-      <SessionPage key={route.id} id={route.id} />
+      {route.page === "session" ? (
+        <SessionPage key={route.id} id={route.id} />
+      ) : route.page === "replay" ? (
+        <ReplayPage key={route.id} id={route.id} />
+      ) : (
+        <ComparePage key={`${route.id}:${route.other}`} id={route.id} other={route.other} />
+      )}
     </Suspense>
   );
 }

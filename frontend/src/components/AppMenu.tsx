@@ -1,5 +1,6 @@
-/** What belongs to the whole page: appearance, shortcuts, sign-out. */
+/** What belongs to the whole page: appearance, shortcuts, sign-out. `children` come first. */
 import { Ellipsis, Keyboard, LogOut } from "lucide-react";
+import type { ReactNode } from "react";
 import { wordsFor } from "../api/errors";
 import { app, useApp } from "../store/app";
 import { type Theme, ui, useUi } from "../store/ui";
@@ -9,12 +10,14 @@ import { Menu, MenuChoices, MenuItem, MenuSeparator } from "./ui/overlay";
 
 const THEMES: readonly Theme[] = ["system", "light", "dark"];
 
-export function AppMenu() {
+export function AppMenu({ children }: { children?: ReactNode }) {
   const theme = useUi((state) => state.theme);
   const name = useApp((state) => state.me?.user.name || state.me?.user.email || "");
   const signOut = () => app.signOut().catch((error: unknown) => ui.toast(wordsFor(error)));
   return (
     <Menu trigger={<IconButton icon={Ellipsis} label={t.header.menu} />}>
+      {children}
+      {children ? <MenuSeparator /> : null}
       <MenuChoices
         label={t.header.theme}
         value={theme}

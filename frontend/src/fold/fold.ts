@@ -168,6 +168,7 @@ function applyRest(draft: Draft, event: LogEvent, seq: number): void {
         code: event.code,
         level: event.level,
         message: event.message,
+        parentSession: event.code === "forked" ? (event.data?.session_id ?? null) : null,
       });
       return;
     case "session.updated":

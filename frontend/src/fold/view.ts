@@ -95,6 +95,8 @@ export interface NoticeItem extends ItemBase {
   readonly code: string;
   readonly level: "info" | "warning" | "error";
   readonly message: string;
+  /** The session that this one was forked from. */
+  readonly parentSession: string | null;
 }
 
 export interface ChangeItem extends ItemBase {

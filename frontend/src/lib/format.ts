@@ -35,6 +35,11 @@ export function clock(at: number): string {
   return new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 }
 
+/** Day and time, in the person's own way. */
+export function dateTime(at: number): string {
+  return new Date(at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+}
+
 /** A time for lists: the hour today, the weekday this week, else the date. */
 export function whenShort(at: number, now: number): string {
   const date = new Date(at);

@@ -21,6 +21,10 @@ import { createSessionStore, type SessionStore } from "./session";
 import { sessions } from "./sessions";
 import { ui } from "./ui";
 
+/** So many events are kept of a session that is followed at its end; earlier ones are loaded again. */
+const KEPT = 3000;
+const SLACK = 2000;
+
 export class SessionController {
   readonly store: SessionStore;
   readonly sender: Sender;
@@ -28,8 +32,8 @@ export class SessionController {
   private readonly inbox = new Inbox((messages) => this.take(messages));
   private readonly gaps = new Set<string>();
   private events: LogEvent[] = [];
-  /** Where the part of the log before `events` begins. */
-  private olderPage: string | null = null;
+  /** Set by who shows the conversation: its end is in sight. */
+  atEnd = true;
   private closed = false;
 
   constructor(readonly id: string) {
@@ -60,7 +64,6 @@ export class SessionController {
     try {
       const [session, page] = await loadSession(this.id);
       if (this.closed) return;
-      this.olderPage = page.next_page ?? null;
       this.showLoaded(session, page.data);
       this.socket.open();
       await this.fetchMissing(session);
@@ -111,12 +114,11 @@ export class SessionController {
 
   async loadOlder(): Promise<void> {
     const { view, older } = this.store.getState();
-    if (older === "loading" || view.firstSeq <= 1 || this.olderPage === null) return;
+    if (older === "loading" || view.firstSeq <= 1) return;
     this.store.setState({ older: "loading" });
     try {
-      const page = await api.events(this.id, { page: this.olderPage, limit: PAGE });
+      const page = await api.events(this.id, { before: view.firstSeq, limit: PAGE });
       if (this.closed) return;
-      this.olderPage = page.next_page ?? null;
       this.events = [...page.data.toReversed(), ...this.events];
       const first = page.data.at(-1)?.seq ?? 1;
       this.setView(refold(this.view, first, this.events));
@@ -147,7 +149,7 @@ export class SessionController {
       ...(this.view.contextTokens === null ? ["span.model_request_end"] : []),
     ];
     for (const type of wanted) {
-      const query = { page: null, limit: 1, types: [type] };
+      const query = { before: null, limit: 1, types: [type] };
       const { data } = await api.events(this.id, query);
       const event = data[0];
       if (event && !this.closed) this.overlay(event);
@@ -209,8 +211,20 @@ export class SessionController {
           break;
       }
     }
-    if (view !== before) this.setView(view);
+    if (view !== before) this.setView(this.trimmed(view));
     if (gap !== null) this.onGap(gap);
+  }
+
+  /** Lets go of the beginning of what is loaded, so that a page may stay open for weeks. */
+  private trimmed(view: View): View {
+    if (!this.atEnd || this.events.length < KEPT + SLACK) return view;
+    // A turn that runs keeps its beginning, a question its place, and what is queued waits on.
+    const turn = this.events.findLastIndex((event) => event.type === "span.turn_start");
+    const waiting = view.queue.map((id) => (view.items.get(id)?.seq ?? 0) - view.firstSeq);
+    const drop = Math.min(this.events.length - KEPT, turn, ...waiting);
+    if (drop <= 0) return view;
+    this.events = this.events.slice(drop);
+    return refold(view, view.firstSeq + drop, this.events);
   }
 
   /** Asks for what is missing, once; a gap that stays is filled by the event itself. */

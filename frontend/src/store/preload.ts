@@ -36,5 +36,5 @@ export function loadSession(id: string): Promise<Loaded> {
 }
 
 function load(id: string): Promise<Loaded> {
-  return Promise.all([api.session(id), api.events(id, { page: null, limit: PAGE })]);
+  return Promise.all([api.session(id), api.events(id, { before: null, limit: PAGE })]);
 }

@@ -16,6 +16,8 @@ export interface SessionState {
   readonly older: "idle" | "loading" | "failed";
   /** The gateway's clock minus ours, in milliseconds, as far as it shows. */
   readonly skewMs: number;
+  /** What is shown is history: nothing can be sent, answered or branched off. */
+  readonly readOnly: boolean;
 }
 
 export type SessionStore = StoreApi<SessionState>;
@@ -30,6 +32,7 @@ export function createSessionStore(id: string): SessionStore {
     outbox: [],
     older: "idle",
     skewMs: 0,
+    readOnly: false,
   }));
 }
 

@@ -1,4 +1,4 @@
-/** Starting a session with its first message. */
+/** Starting a session: with a first message, or from a file. */
 import { api } from "../api/client";
 import type { ContentBlock } from "../api/events";
 import { Outbox } from "../api/outbox";
@@ -21,6 +21,13 @@ export async function startSession({ settings, content }: Start): Promise<void> 
     at: Date.now(),
     refused: null,
   });
+  sessions.add(session);
+  navigate(sessionPath(session.id));
+}
+
+/** Makes a session from an exported one, and goes there. */
+export async function importSession(file: Blob): Promise<void> {
+  const session = await api.importSession(file);
   sessions.add(session);
   navigate(sessionPath(session.id));
 }

@@ -3,7 +3,7 @@ import { create } from "zustand";
 import { persist } from "zustand/middleware";
 
 export type Theme = "system" | "light" | "dark";
-export type Panel = "files" | "tasks";
+export type Panel = "files" | "tasks" | "branches";
 
 export interface Toast {
   readonly id: number;

@@ -52,12 +52,20 @@ class Turns:
     def begin(
         self, origin: Literal["user", "task"], messages: list[tuple[str, int]], uuid: str | None
     ) -> Turn:
-        """Writes `span.turn_start`; `messages` are ids with their places in the log."""
-        ids = [message_id for message_id, _ in messages]
-        seqs = [seq for _, seq in messages]
-        start = self._log.emit(
-            "span.turn_start", {"message_ids": ids, "message_seqs": seqs, "origin": origin}
-        )
+        """Writes `span.turn_start`; `messages` are ids with their places in the log.
+
+        `uuid` is the prompt's in the CLI's transcript: by it the log tells where the turn begins
+        there.
+        """
+        fields: dict[str, Any] = {
+            "message_ids": [message_id for message_id, _ in messages],
+            "message_seqs": [seq for _, seq in messages],
+            "origin": origin,
+        }
+        if uuid is not None:
+            fields["prompt_uuid"] = uuid
+        start = self._log.emit("span.turn_start", fields)
+        ids = fields["message_ids"]
         self.current = Turn(start, origin, ids, uuid, self._clock())
         self.on_change(self.current)
         return self.current

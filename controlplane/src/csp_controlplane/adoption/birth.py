@@ -11,15 +11,16 @@ from contextlib import suppress
 from csp_controlplane.adoption.judging import Refusal, budget_microusd, judge, parse
 from csp_controlplane.attach.lifecycle import SessionGone
 from csp_controlplane.domain.principal import Principal
-from csp_controlplane.errors import ApiError
+from csp_controlplane.errors import ApiError, Conflict, InvalidRequest, NotFound
 from csp_controlplane.runtime.kubernetes.api import Resource
 from csp_controlplane.runtime.kubernetes.mirror import Key
 from csp_controlplane.runtime.kubernetes.runtime import KubernetesRuntime
+from csp_controlplane.sessions.branches import ForkRequest
 from csp_controlplane.sessions.service import SessionService
 from csp_controlplane.store import origins, sessions
 from csp_controlplane.store.database import Database
 from csp_controlplane.store.origins import Origin
-from csp_crds.session import AgentSessionSpec
+from csp_crds.session import AgentSessionSpec, ForkFrom
 
 
 class Birth:
@@ -45,6 +46,8 @@ class Birth:
             if refusal is not None:
                 return refusal
         uid = str(resource["metadata"]["uid"])
+        if spec.fork_from is not None:
+            return await self._fork(who, uid, spec, spec.fork_from)
         session = await self._service.resources.create(
             who,
             uid,
@@ -56,6 +59,20 @@ class Birth:
             with suppress(SessionGone):
                 text = f"The conversation goes on in the session {session}."
                 await self._service.resources.end(who.tenant, spec.resume_from, text)
+        return Origin(who.tenant, session, uid)
+
+    async def _fork(
+        self, who: Principal, uid: str, spec: AgentSessionSpec, place: ForkFrom
+    ) -> Origin | Refusal:
+        asked = ForkRequest(
+            at=place.at, origin_uid=uid, spec=spec.agent, budget_microusd=budget_microusd(spec)
+        )
+        try:
+            session = await self._service.branches.born(who, place.session_id, asked)
+        except NotFound as error:
+            return Refusal("UnknownSession", f"spec.forkFrom.sessionId: {error.message}")
+        except (InvalidRequest, Conflict) as error:
+            return Refusal("NoSuchPlace", f"spec.forkFrom.{error.message}")
         return Origin(who.tenant, session, uid)
 
     async def _not_resumable(self, who: Principal, session: str) -> Refusal | None:

@@ -50,8 +50,6 @@ def judge(
             f"spec.owner: the tenant {tenant!r} has no active user {spec.owner!r}, neither by id "
             "nor by e-mail address. This is looked at again every minute.",
         )
-    if spec.fork_from is not None:
-        return Refusal("ForkUnsupported", "spec.forkFrom: sessions cannot be forked yet.")
     return None
 
 

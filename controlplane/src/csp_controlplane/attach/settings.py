@@ -33,6 +33,12 @@ class CoreSettings(BaseSettings):
     workspace_seconds: float = Field(
         60.0, gt=0, description="What keeping or bringing back a working directory may take."
     )
+    retention_days: float = Field(
+        0.0,
+        ge=0,
+        description="A session in which nothing has happened for so many days is deleted with its "
+        "log, transcript and files; 0 keeps sessions until somebody deletes them.",
+    )
     subscriber_bytes: int = Field(
         8 * 1024 * 1024, gt=0, description="What may wait for one slow client before it is closed."
     )

@@ -15,7 +15,8 @@ import structlog
 import typer
 from pydantic import ValidationError
 
-from csp_controlplane.cli import people, settings_file
+from csp_controlplane.cli import settings_file
+from csp_controlplane.cli.administration import keys, months, users
 from csp_controlplane.errors import ApiError
 from csp_controlplane.supervisor.errors import MEANINGS, CommandError, ExitCode
 
@@ -170,8 +171,44 @@ def restore(
     run_restore(file, force=force)
 
 
-app.add_typer(people.users, name="users")
-app.add_typer(people.keys, name="keys")
+@app.command("export")
+def export(
+    session: Annotated[str, typer.Argument(help="The session's id, as `csp sessions` shows it.")],
+    file: Annotated[Path | None, typer.Argument(help="Where to. Absent: standard output.")] = None,
+    format_: Annotated[
+        str,
+        typer.Option("--format", help="jsonl (whole, can be imported), markdown or html."),
+    ] = "jsonl",
+    force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
+) -> None:
+    """Write a session into a file.
+
+    Uses the csp that runs on this machine, or the gateway of CSP_URL with CSP_API_KEY.
+    """
+    from csp_controlplane.cli.transfer import export_session
+
+    export_session(session, file, format_=format_, force=force)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="JSON Lines of `csp export`; - is standard input.")],
+    agent: Annotated[
+        str | None, typer.Option(metavar="ID", help="Who goes on with it. Default: the first.")
+    ] = None,
+) -> None:
+    """Bring an exported session back, and print its id.
+
+    Uses the csp that runs on this machine, or the gateway of CSP_URL with CSP_API_KEY.
+    """
+    from csp_controlplane.cli.transfer import import_session
+
+    import_session(file, agent=agent)
+
+
+app.add_typer(users, name="users")
+app.add_typer(keys, name="keys")
+app.add_typer(months, name="months")
 
 
 def main() -> None:

@@ -55,6 +55,28 @@ class Gateway:
             raise CommandError(_refusal(answer), ExitCode.REFUSED)
         return answer.json() if answer.content else None
 
+    @asynccontextmanager
+    async def stream(self, method: str, path: str, **options: Any) -> AsyncIterator[httpx.Response]:
+        """An answer that is read piece by piece, however large. Raises CommandError in words."""
+        try:
+            async with (
+                httpx.AsyncClient(
+                    base_url=f"{self.url}/api/v1", headers=self.headers, timeout=300,
+                    trust_env=False,
+                ) as client,
+                client.stream(method, path, **options) as answer,
+            ):  # fmt: skip
+                if answer.status_code >= 400:
+                    await answer.aread()
+                    raise CommandError(_refusal(answer), ExitCode.REFUSED)
+                yield answer
+        except httpx.HTTPError as error:
+            raise CommandError(
+                f"The gateway at {self.url} did not finish its answer ({type(error).__name__}): "
+                "try again.",
+                ExitCode.NOT_RUNNING,
+            ) from error
+
 
 def _refusal(answer: httpx.Response) -> str:
     try:

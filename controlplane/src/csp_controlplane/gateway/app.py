@@ -24,6 +24,7 @@ from csp_controlplane.gateway.parts import running_parts
 from csp_controlplane.gateway.routes import (
     API,
     agents,
+    branches,
     environments,
     events,
     files,
@@ -31,7 +32,9 @@ from csp_controlplane.gateway.routes import (
     me,
     meta,
     sessions,
+    shares,
     sign_in,
+    transfer,
     workspace,
 )
 from csp_controlplane.gateway.runtimes import open_runtime
@@ -41,7 +44,12 @@ from csp_controlplane.gateway.static import static_router
 from csp_controlplane.metrics_port import metrics_served
 from csp_controlplane.settings import DatabaseSettings, RedisSettings
 
-_RESOURCES = (agents, environments, sessions, events, workspace, files, me, meta, health, sign_in)
+_RESOURCES = (
+    # Before the sessions: their paths would take "import" for an id.
+    transfer,
+    agents, environments, sessions, events, branches, shares, workspace, files, me, meta, health,
+    sign_in,
+)  # fmt: skip
 
 
 def create_app(
@@ -93,7 +101,10 @@ def create_app(
     answers.install(app)
     metrics.declare_routes(_templates())
     app.add_middleware(
-        BodyLimit, json_bytes=settings.json_bytes, upload_bytes=settings.upload_bytes
+        BodyLimit,
+        json_bytes=settings.json_bytes,
+        upload_bytes=settings.upload_bytes,
+        import_bytes=settings.import_bytes,
     )
     app.add_middleware(RequestContext, metrics=metrics)
     return app

@@ -16,7 +16,8 @@ from csp_controlplane.errors import TooLarge
 from csp_controlplane.gateway.answers import error_response
 from csp_controlplane.gateway.context import request_id_of
 
-UPLOADS = frozenset({"/api/v1/files"})
+UPLOADS = "/api/v1/files"
+IMPORTS = "/api/v1/sessions/import"
 DRAIN_BYTES = 32 * 1024 * 1024
 DRAIN_S = 10.0
 MULTIPART_ALLOWANCE = 64 * 1024
@@ -33,16 +34,16 @@ class _TooLong(HTTPException):
 class BodyLimit:
     """Wraps the application; sits inside RequestContext."""
 
-    def __init__(self, app: ASGIApp, json_bytes: int, upload_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, json_bytes: int, upload_bytes: int, import_bytes: int) -> None:
         self._app = app
         self._json = json_bytes
-        self._upload = upload_bytes + MULTIPART_ALLOWANCE
+        self._larger = {UPLOADS: upload_bytes + MULTIPART_ALLOWANCE, IMPORTS: import_bytes}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._upload if scope["path"] in UPLOADS else self._json
+        limit = self._larger.get(scope["path"], self._json)
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdigit() and int(declared) > limit:
             await self._refuse(scope, receive, send, limit)

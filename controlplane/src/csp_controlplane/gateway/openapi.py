@@ -27,7 +27,7 @@ Every refusal has the shape of `ErrorAnswer`:
 | status | type | meaning |
 |---|---|---|
 """
-_OPEN = ("/api/v1/health/", "/api/v1/auth/", "/api/v1/socket-schema.json")
+_OPEN = ("/api/v1/health/", "/api/v1/auth/", "/api/v1/socket-schema.json", "/api/v1/shared")
 _REF = "#/components/schemas/{model}"
 
 

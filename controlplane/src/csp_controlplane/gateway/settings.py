@@ -86,6 +86,9 @@ class GatewaySettings(BaseSettings):
         2 * 1024**2, ge=1024, description="Largest body of a request that is not an upload."
     )
     upload_bytes: int = Field(25 * 1024**2, ge=1024, description="Largest uploaded file.")
+    import_bytes: int = Field(
+        256 * 1024**2, ge=1024, description="Largest session that may be imported from a file."
+    )
     message_bytes: int = Field(
         2 * 1024**2, ge=1024, description="Largest message that a client may send on a WebSocket."
     )

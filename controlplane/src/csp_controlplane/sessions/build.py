@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -48,7 +49,11 @@ async def build_sessions(
     )
     attacher = Attacher(core)
     await attacher.start()
+    service = SessionService(core, attacher)
+    retention = asyncio.create_task(service.erasure.run(), name="retention")
     try:
-        yield SessionService(core, attacher)
+        yield service
     finally:
+        retention.cancel()
+        await asyncio.gather(retention, return_exceptions=True)
         await attacher.stop()

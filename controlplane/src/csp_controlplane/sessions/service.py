@@ -19,11 +19,13 @@ from csp_controlplane.domain.inputs import parse_client_events
 from csp_controlplane.domain.principal import Principal
 from csp_controlplane.domain.records import LoggedEvent, SessionRecord
 from csp_controlplane.errors import InvalidRequest, NotFound
-from csp_controlplane.live.frames import DELETED
 from csp_controlplane.live.subscription import Subscription
 from csp_controlplane.sessions import workspace
+from csp_controlplane.sessions.branches import Branches
+from csp_controlplane.sessions.erasure import Erasure
 from csp_controlplane.sessions.resources import ResourceSessions
 from csp_controlplane.sessions.sending import Sender
+from csp_controlplane.sessions.transfer import Transfer
 from csp_controlplane.store import session_views, sessions
 from csp_controlplane.store.log import LogQuery, query_log
 from csp_controlplane.store.session_views import ListQuery
@@ -50,6 +52,9 @@ class SessionService:
         self._attacher = attacher
         self._sender = Sender(core, attacher)
         self.resources = ResourceSessions(core, attacher)
+        self.branches = Branches(core, attacher, self._sender)
+        self.transfer = Transfer(core)
+        self.erasure = Erasure(core, attacher)
 
     # ---- the session itself
 
@@ -171,20 +176,7 @@ class SessionService:
 
     async def delete(self, who: Principal, session_id: str) -> None:
         """Ends the session for good: worker, files, log and transcript."""
-        row = await self._own(who, session_id)
-        hub = self._attacher.known(row.id)
-        await decide_and_append(
-            self._core,
-            row.tenant,
-            row.id,
-            lambda fold: decisions.finish(fold, self._core.make),
-            hub=hub,
-        )
-        await release_worker(self._core, row.tenant, row.id, "deleted", purge=True)
-        await session_views.erase(self._core.db, row.tenant, row.id, row.month)
-        await self._core.announce(row.id, row.last_seq + 1)
-        if hub is not None:
-            hub.close(DELETED, "This session was deleted.")
+        await self.erasure.session(await self._own(who, session_id))
 
     async def _rest(self, row: SessionRow) -> None:
         def interrupt(fold: Fold) -> decisions.Decision | None:

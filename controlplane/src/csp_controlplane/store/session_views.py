@@ -164,7 +164,7 @@ async def erase(db: Database, tenant: str, session: str, month: date) -> None:
     async with db.tenant(tenant) as connection:
         await connection.execute(
             "update sessions set deleted_at = now(), title = null, metadata = '{}', "
-            "needs_worker = false, lease_until = null where id = $1",
+            "agent = '{}', spec = '{}', needs_worker = false, lease_until = null where id = $1",
             session,
         )
         for table in ("events", "transcript_entries"):
@@ -173,7 +173,7 @@ async def erase(db: Database, tenant: str, session: str, month: date) -> None:
                 month,
                 session,
             )
-        for table in ("blobs", "workspaces", "workspace_chunks"):
+        for table in ("shares", "blobs", "workspaces", "workspace_chunks"):
             await connection.execute(
                 f"delete from {table} where session_id = $1",  # noqa: S608 -- fixed names
                 session,

@@ -101,33 +101,38 @@ async def insert(db: Database, new: NewSession) -> None:
     Raises asyncpg.UniqueViolationError when its resource has a session already.
     """
     async with db.tenant(new.tenant) as connection:
-        await connection.execute("select ensure_month($1)", new.month)
-        await connection.execute(
-            "insert into sessions (id, month, tenant, owner, agent, spec, agent_id, agent_version,"
-            " environment_id, title, title_is_auto, metadata, fold, state, needs_worker, origin,"
-            " origin_uid, budget_microusd)"
-            " values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18)",
-            new.id,
-            new.month,
-            new.tenant,
-            new.owner,
-            orjson.dumps(new.agent).decode(),
-            new.spec.model_dump_json(exclude_defaults=True),
-            new.agent_id,
-            new.agent_version,
-            new.environment_id,
-            new.title,
-            new.title is None,
-            orjson.dumps(new.metadata).decode(),
-            orjson.dumps(new.fold.to_json()).decode(),
-            new.fold.state,
-            new.fold.needs_worker,
-            "resource" if new.origin_uid else "api",
-            new.origin_uid,
-            new.budget_microusd,
-        )
+        await add(connection, new)
         if new.resume_from is not None:
             await _copy_conversation(connection, new, new.resume_from)
+
+
+async def add(connection: Any, new: NewSession) -> None:
+    """The row alone, in the caller's transaction; its month's partitions exist afterwards."""
+    await connection.execute("select ensure_month($1)", new.month)
+    await connection.execute(
+        "insert into sessions (id, month, tenant, owner, agent, spec, agent_id, agent_version,"
+        " environment_id, title, title_is_auto, metadata, fold, state, needs_worker, origin,"
+        " origin_uid, budget_microusd)"
+        " values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18)",
+        new.id,
+        new.month,
+        new.tenant,
+        new.owner,
+        orjson.dumps(new.agent).decode(),
+        new.spec.model_dump_json(exclude_defaults=True),
+        new.agent_id,
+        new.agent_version,
+        new.environment_id,
+        new.title,
+        new.title is None,
+        orjson.dumps(new.metadata).decode(),
+        orjson.dumps(new.fold.to_json()).decode(),
+        new.fold.state,
+        new.fold.needs_worker,
+        "resource" if new.origin_uid else "api",
+        new.origin_uid,
+        new.budget_microusd,
+    )
 
 
 async def _copy_conversation(connection: Any, new: NewSession, earlier: str) -> None:

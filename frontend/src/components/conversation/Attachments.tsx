@@ -1,7 +1,9 @@
 /** Pictures and documents of a message or a tool's output. */
 import { FileText } from "lucide-react";
+import { useContext, useEffect, useState } from "react";
 import { api } from "../../api/client";
 import type { ContentBlock, Source } from "../../api/events";
+import { PictureSource } from "../../store/pictures";
 import { t } from "../../strings";
 import styles from "./rows.module.css";
 
@@ -23,7 +25,7 @@ export function Attachments({ blocks }: { blocks: readonly ContentBlock[] }) {
 }
 
 function Attachment({ block }: { block: FileBlock }) {
-  const url = urlOf(block.source);
+  const url = useUrl(block);
   if (block.type === "image" && url) {
     return <img className={styles.image} src={url} alt={t.row.image} loading="lazy" />;
   }
@@ -40,6 +42,35 @@ function Attachment({ block }: { block: FileBlock }) {
   ) : (
     <span className={styles.file}>{content}</span>
   );
+}
+
+/** Where the block's bytes are; for who only has a link, a picture's are fetched with it. */
+function useUrl(block: FileBlock): string | null {
+  const fetchPicture = useContext(PictureSource);
+  const fileId =
+    fetchPicture && block.type === "image" && block.source.type === "file"
+      ? block.source.file_id
+      : null;
+  const [fetched, setFetched] = useState<string | null>(null);
+  useEffect(() => {
+    if (fileId === null || !fetchPicture) return;
+    let current = true;
+    let address: string | null = null;
+    fetchPicture(fileId).then(
+      (found) => {
+        address = found;
+        if (current) setFetched(found);
+        else URL.revokeObjectURL(found);
+      },
+      () => undefined,
+    );
+    return () => {
+      current = false;
+      if (address) URL.revokeObjectURL(address);
+    };
+  }, [fileId, fetchPicture]);
+  if (!fetchPicture || block.source.type !== "file") return urlOf(block.source);
+  return fetched;
 }
 
 function urlOf(source: Source): string | null {

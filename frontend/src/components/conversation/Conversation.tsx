@@ -38,9 +38,10 @@ export function Conversation() {
 
   const toEnd = useCallback(() => {
     stuck.current = true;
+    controller.atEnd = true;
     setAway(false);
     follow();
-  }, [follow]);
+  }, [controller, follow]);
 
   // The end is followed whenever the rows together, or the window, change their height.
   useLayoutEffect(() => {
@@ -75,6 +76,7 @@ export function Conversation() {
     else if (offset < lastOffset.current - 2) stuck.current = false;
     lastOffset.current = offset;
     setAway(!stuck.current);
+    controller.atEnd = stuck.current;
     if (offset < NEAR_TOP && !stuck.current) void controller.loadOlder();
   };
 

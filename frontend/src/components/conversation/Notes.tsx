@@ -2,9 +2,11 @@
 import { CircleAlert, CircleCheck, Info, RefreshCw, TriangleAlert } from "lucide-react";
 import { memo, useEffect, useState } from "react";
 import type { ChangeItem, NoticeItem, ProblemItem } from "../../fold/view";
+import { sessionPath } from "../../lib/router";
 import { useApp } from "../../store/app";
 import { useSession } from "../../store/session";
 import { t } from "../../strings";
+import { follow } from "../sidebar/Sidebar";
 import styles from "./rows.module.css";
 
 export const Problem = memo(function Problem({ item }: { item: ProblemItem }) {
@@ -58,7 +60,20 @@ function Retrying({ item }: { item: ProblemItem }) {
 const NOTICE_ICONS = { info: Info, warning: TriangleAlert, error: CircleAlert } as const;
 
 export const Notice = memo(function Notice({ item }: { item: NoticeItem }) {
-  if (item.level === "info") return <p className={styles.mark}>{item.message}</p>;
+  const readOnly = useSession((state) => state.readOnly);
+  if (item.level === "info") {
+    const parent = readOnly || item.parentSession === null ? null : sessionPath(item.parentSession);
+    return (
+      <div className={styles.mark}>
+        <p>{item.message}</p>
+        {parent === null ? null : (
+          <a className={styles.markLink} href={parent} onClick={follow(parent)}>
+            {t.branch.parent}
+          </a>
+        )}
+      </div>
+    );
+  }
   const Icon = NOTICE_ICONS[item.level];
   return (
     <div className={styles.note} data-tone={item.level} data-notice={item.code}>

@@ -1,8 +1,9 @@
 /** The end of an answer: how long it took, its structured result, what to do if it was cut. */
-import { CircleAlert, OctagonPause, RotateCcw } from "lucide-react";
+import { CircleAlert, GitBranch, OctagonPause, RotateCcw } from "lucide-react";
 import { memo } from "react";
 import type { TurnItem } from "../../fold/view";
 import { duration } from "../../lib/format";
+import { branchOff } from "../../store/branching";
 import { useController, useSession } from "../../store/session";
 import { t } from "../../strings";
 import { StructuredResult } from "../result/StructuredResult";
@@ -26,7 +27,9 @@ function Completed({ item }: { item: TurnItem }) {
       .map((id) => view.items.get(id))
       .map((found) => (found?.kind === "answer" ? found.text : ""))
       .join("\n\n");
-  const canRetry = item.messageIds.length > 0;
+  const readOnly = useSession((state) => state.readOnly);
+  const [first] = item.messageIds;
+  const asked = useSession((state) => (first ? state.view.items.get(first) : undefined));
   return (
     <div className={styles.turn}>
       <span className={styles.turnText}>
@@ -38,12 +41,12 @@ function Completed({ item }: { item: TurnItem }) {
           .join(" · ")}
       </span>
       {item.answers.length > 0 ? <CopyButton text={answer} label={t.turn.copyAnswer} /> : null}
-      {canRetry ? (
+      {asked?.kind === "user" && !readOnly ? (
         <IconButton
-          icon={RotateCcw}
+          icon={GitBranch}
           size={16}
-          label={t.turn.retry}
-          onClick={() => controller.retryTurn(item.messageIds)}
+          label={t.branch.again}
+          onClick={() => void branchOff(controller.id, asked.id, asked.content)}
         />
       ) : null}
     </div>
@@ -52,7 +55,9 @@ function Completed({ item }: { item: TurnItem }) {
 
 function Cut({ item }: { item: TurnItem }) {
   const controller = useController();
-  const retryable = useSession((state) => item.messageIds.some((id) => state.view.items.has(id)));
+  const retryable = useSession(
+    (state) => !state.readOnly && item.messageIds.some((id) => state.view.items.has(id)),
+  );
   const interrupted = item.outcome === "interrupted";
   const known = item.reason === null ? undefined : t.turn.reasons[item.reason];
   const plain = interrupted ? t.turn.interruptedPlain : t.turn.failedPlain;

@@ -1,12 +1,16 @@
 /** What the person said, and what can be done with it. */
+import { Copy, Ellipsis, GitBranch, Pencil } from "lucide-react";
 import { memo, useState } from "react";
 import type { ContentBlock } from "../../api/events";
 import type { OutboxEntry } from "../../api/outbox";
 import { textOf } from "../../fold/messages";
 import type { UserItem } from "../../fold/view";
+import { copyText } from "../../lib/clipboard";
+import { branchOff } from "../../store/branching";
 import { useController, useSession } from "../../store/session";
 import { t } from "../../strings";
-import { Button, CopyButton } from "../ui/controls";
+import { Button, CopyButton, IconButton } from "../ui/controls";
+import { Menu, MenuItem, MenuSeparator } from "../ui/overlay";
 import { Attachments } from "./Attachments";
 import styles from "./rows.module.css";
 
@@ -16,13 +20,99 @@ const VERY_LONG = 1800;
 const MANY_LINES = 20;
 
 export const UserMessage = memo(function UserMessage({ item }: { item: UserItem }) {
+  const readOnly = useSession((state) => state.readOnly);
+  const [editing, setEditing] = useState(false);
+  const begun = item.state === "started";
   return (
-    <div className={styles.user}>
-      <Content content={item.content} />
+    <div className={styles.user} data-menu={begun && !readOnly}>
+      {editing ? (
+        <EditAgain item={item} onClose={() => setEditing(false)} />
+      ) : (
+        <>
+          {begun && !readOnly ? <Actions item={item} onEdit={() => setEditing(true)} /> : null}
+          <Content content={item.content} />
+        </>
+      )}
       {item.edited ? <p className={styles.foot}>{t.row.edited}</p> : null}
     </div>
   );
 });
+
+function Actions({ item, onEdit }: { item: UserItem; onEdit: () => void }) {
+  const id = useSession((state) => state.id);
+  return (
+    <Menu
+      trigger={
+        <IconButton
+          icon={Ellipsis}
+          size={16}
+          label={t.branch.actions}
+          className={styles.userMenu}
+        />
+      }
+    >
+      {/* The menu gives focus back to its button when it closes; the field takes it after that. */}
+      <MenuItem icon={Pencil} onSelect={() => setTimeout(onEdit)}>
+        {t.branch.edit}
+      </MenuItem>
+      <MenuItem icon={GitBranch} onSelect={() => void branchOff(id, item.id, null)}>
+        {t.branch.here}
+      </MenuItem>
+      <MenuSeparator />
+      <MenuItem icon={Copy} onSelect={() => void copyText(textOf(item.content))}>
+        {t.row.copy}
+      </MenuItem>
+    </Menu>
+  );
+}
+
+/** The message once more, to be sent in a branch of its own: what was answered here stays. */
+function EditAgain({ item, onClose }: { item: UserItem; onClose: () => void }) {
+  const id = useSession((state) => state.id);
+  const [text, setText] = useState(() => textOf(item.content));
+  const [busy, setBusy] = useState(false);
+  const rest = item.content.filter((block) => block.type !== "text");
+  const words = text.trim();
+  const ready = !busy && (words !== "" || rest.length > 0);
+  const send = async () => {
+    if (!ready) return;
+    setBusy(true);
+    const said = words ? [{ type: "text", text: words } as const] : [];
+    if (!(await branchOff(id, item.id, [...rest, ...said]))) setBusy(false);
+  };
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        void send();
+      }}
+    >
+      <textarea
+        className={styles.again}
+        value={text}
+        rows={Math.min(12, text.split("\n").length + 1)}
+        aria-label={t.branch.editLabel}
+        // biome-ignore lint/a11y/noAutofocus: the person has just asked to edit this
+        autoFocus
+        onChange={(event) => setText(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") onClose();
+          if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void send();
+        }}
+      />
+      <Attachments blocks={rest} />
+      <div className={styles.foot}>
+        <Button type="submit" tone="primary" disabled={!ready}>
+          {busy ? t.branch.making : t.branch.send}
+        </Button>
+        <Button tone="quiet" onClick={onClose}>
+          {t.branch.back}
+        </Button>
+        <span>{t.branch.editHint}</span>
+      </div>
+    </form>
+  );
+}
 
 /** A message that is not on the log yet: on its way, kept for later, or refused. */
 export function UnsentMessage({ entry }: { entry: OutboxEntry }) {

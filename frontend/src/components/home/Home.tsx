@@ -1,11 +1,11 @@
 /** The start: a field to ask in, and examples for those who come for the first time. */
-import { ArrowUpRight, Bot, ChevronDown, PanelLeft } from "lucide-react";
-import { useEffect, useState } from "react";
+import { ArrowUpRight, Bot, ChevronDown, FileUp, PanelLeft } from "lucide-react";
+import { useEffect, useRef, useState } from "react";
 import { wordsFor } from "../../api/errors";
 import type { ContentBlock } from "../../api/events";
 import type { PermissionMode } from "../../api/types";
 import { app, useApp } from "../../store/app";
-import { startSession } from "../../store/start";
+import { importSession, startSession } from "../../store/start";
 import { ui, useUi } from "../../store/ui";
 import { t } from "../../strings";
 import { AppMenu } from "../AppMenu";
@@ -14,7 +14,7 @@ import composerStyles from "../composer/composer.module.css";
 import { Pickers } from "../composer/Pickers";
 import { writeDraft } from "../composer/useDraft";
 import { ScriptedBanner } from "../session/Banners";
-import { IconButton, Spinner } from "../ui/controls";
+import { Button, IconButton, Spinner } from "../ui/controls";
 import { Menu, MenuChoices } from "../ui/overlay";
 import styles from "./home.module.css";
 
@@ -103,10 +103,45 @@ export function Home() {
             <Spinner /> {t.home.starting}
           </p>
         ) : (
-          <Examples onChoose={(text) => start([{ type: "text", text }])} />
+          <>
+            <Examples onChoose={(text) => start([{ type: "text", text }])} />
+            <Import onError={setError} />
+          </>
         )}
       </div>
     </div>
+  );
+}
+
+function Import({ onError }: { onError: (text: string | null) => void }) {
+  const picker = useRef<HTMLInputElement>(null);
+  const [busy, setBusy] = useState(false);
+  const take = (file: File | undefined) => {
+    if (!file) return;
+    setBusy(true);
+    onError(null);
+    importSession(file).catch((reason: unknown) => {
+      setBusy(false);
+      onError(wordsFor(reason));
+    });
+  };
+  return (
+    <p className={styles.import}>
+      <input
+        ref={picker}
+        type="file"
+        accept=".jsonl,application/x-ndjson"
+        hidden
+        onChange={(event) => {
+          take(event.target.files?.[0]);
+          event.target.value = "";
+        }}
+      />
+      <Button tone="quiet" disabled={busy} onClick={() => picker.current?.click()}>
+        {busy ? <Spinner /> : <FileUp size={16} aria-hidden="true" />}
+        {busy ? t.transfer.importing : t.transfer.import}
+      </Button>
+    </p>
   );
 }
 

@@ -1,5 +1,5 @@
 /** The session's title, state, use and tools. */
-import { FolderOpen, Layers, Maximize2, Minimize2, PanelLeft } from "lucide-react";
+import { FolderOpen, GitFork, Layers, Maximize2, Minimize2, PanelLeft } from "lucide-react";
 import { useState } from "react";
 import { wordsFor } from "../../api/errors";
 import { titleOf } from "../../fold/title";
@@ -7,9 +7,9 @@ import { useSession } from "../../store/session";
 import { sessions } from "../../store/sessions";
 import { ui, useUi } from "../../store/ui";
 import { t } from "../../strings";
-import { AppMenu } from "../AppMenu";
 import { IconButton } from "../ui/controls";
 import styles from "./header.module.css";
+import { SessionMenu } from "./SessionMenu";
 import { UsageButton } from "./UsageButton";
 
 export function Header() {
@@ -47,6 +47,13 @@ export function Header() {
         </span>
       ) : null}
       <IconButton
+        className={styles.wide}
+        icon={GitFork}
+        label={t.header.branches}
+        aria-pressed={panel === "branches"}
+        onClick={() => ui.togglePanel("branches")}
+      />
+      <IconButton
         icon={FolderOpen}
         label={t.header.files}
         aria-pressed={panel === "files"}
@@ -59,7 +66,7 @@ export function Header() {
         aria-pressed={focus}
         onClick={ui.toggleFocus}
       />
-      <AppMenu />
+      <SessionMenu />
     </header>
   );
 }

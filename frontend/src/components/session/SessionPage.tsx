@@ -4,9 +4,10 @@ import { titleOf } from "../../fold/title";
 import { navigate } from "../../lib/router";
 import { SessionController } from "../../store/controller";
 import { SessionContext, useController, useSession } from "../../store/session";
-import { ui, useUi } from "../../store/ui";
+import { type Panel, ui, useUi } from "../../store/ui";
 import { t } from "../../strings";
 import { Conversation } from "../conversation/Conversation";
+import { BranchesPanel } from "../panels/BranchesPanel";
 import { FilesPanel } from "../panels/FilesPanel";
 import { TasksPanel } from "../panels/TasksPanel";
 import { Button } from "../ui/controls";
@@ -99,13 +100,23 @@ function Ready() {
         <Dock />
       </div>
       {panel === null ? null : (
-        <aside
-          className={styles.panel}
-          aria-label={panel === "files" ? t.files.title : t.tasks.title}
-        >
-          <ErrorBoundary>{panel === "files" ? <FilesPanel /> : <TasksPanel />}</ErrorBoundary>
+        <aside className={styles.panel} aria-label={t[panel].title}>
+          <ErrorBoundary>
+            <PanelOf panel={panel} />
+          </ErrorBoundary>
         </aside>
       )}
     </div>
   );
+}
+
+function PanelOf({ panel }: { panel: Panel }) {
+  switch (panel) {
+    case "files":
+      return <FilesPanel />;
+    case "tasks":
+      return <TasksPanel />;
+    case "branches":
+      return <BranchesPanel />;
+  }
 }

@@ -21,7 +21,8 @@ export const ToolCard = memo(function ToolCard({ item }: { item: ToolItem }) {
   const opensItself = HELPERS.has(item.name) && item.state === "running";
   const [chosen, setChosen] = useState<boolean | null>(null);
   const open = chosen ?? opensItself;
-  if (item.state === "waiting") {
+  const readOnly = useSession((state) => state.readOnly);
+  if (item.state === "waiting" && !readOnly) {
     return item.name === "AskUserQuestion" ? (
       <QuestionCard item={item} />
     ) : (

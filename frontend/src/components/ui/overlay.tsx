@@ -146,6 +146,10 @@ export function MenuChoices({ label, value, choices, onChange }: ChoicesProps) {
   );
 }
 
+export function MenuLabel({ children }: { children: ReactNode }) {
+  return <MenuPrimitive.Label className={styles.label}>{children}</MenuPrimitive.Label>;
+}
+
 export function MenuSeparator() {
   return <MenuPrimitive.Separator className={styles.separator} />;
 }

@@ -72,14 +72,18 @@ async def list_events(
     limit: Annotated[int, Query(ge=1, le=1000, description="Results per page.")] = 100,
     page: Annotated[Text | None, Query(max_length=500)] = None,
     order: Order = "asc",
+    after: Annotated[int, Query(ge=0, le=2**53, description="Ours: only beyond this seq.")] = 0,
+    before: Annotated[
+        int | None, Query(ge=1, le=2**53, description="Ours: only below this seq.")
+    ] = None,
 ) -> Response:
     """The log in seq order. `types[]` and `created_at[...]` narrow it."""
     place = _place(page, order)
     events = await state_of(request).sessions.events(
         who,
         session_id,
-        after=place if order == "asc" and place is not None else 0,
-        before=place if order == "desc" else None,
+        after=max(after, place) if order == "asc" and place is not None else after,
+        before=place if order == "desc" and place is not None else before,
         limit=limit + 1,
         order=order,
         types=many(request, "types"),

@@ -11,12 +11,13 @@ from starlette.requests import Request
 
 from csp_controlplane.domain.vocabulary import MAX_EVENT_BYTES, MAX_QUEUE
 from csp_controlplane.errors import InvalidRequest
-from csp_controlplane.gateway.auth import Reader, Writer
+from csp_controlplane.gateway.auth import Admin, Reader, Writer
 from csp_controlplane.gateway.routes import API
 from csp_controlplane.gateway.schemas.common import Deleted, Page
 from csp_controlplane.gateway.schemas.people import (
     ApiKeyAnswer,
     ApiKeyCreate,
+    ErasedAnswer,
     LimitsAnswer,
     MeAnswer,
     ModelAnswer,
@@ -80,6 +81,24 @@ async def revoke_api_key(request: Request, who: Writer, key_id: str) -> Deleted:
     """Refused from now on."""
     await keys.revoke_key(state_of(request).db, who.tenant, who.user_id, key_id, by=who.user_id)
     return Deleted(id=key_id, type="api_key_deleted")
+
+
+@router.get("/users")
+async def list_users(request: Request, who: Admin) -> Page[UserAnswer]:
+    """For administrators: everybody of the tenant."""
+    found = await users.list_users(state_of(request).db, who.tenant)
+    people = [UserAnswer(id=u.id, name=u.name, email=u.email, role=u.role) for u in found]
+    return Page(data=people, next_page=None)
+
+
+@router.post("/users/{user_id}/erase")
+async def erase_user(request: Request, who: Admin, user_id: str) -> ErasedAnswer:
+    """For administrators: a person's sessions, files, keys and name are removed for good.
+
+    What stays is an id without a name, what it cost, and a line in the audit log.
+    """
+    erased = await state_of(request).sessions.erasure.person(who, user_id)
+    return ErasedAnswer(id=user_id, sessions=erased.sessions, files=erased.files, keys=erased.keys)
 
 
 def _fields(key: ApiKey) -> dict[str, object]:

@@ -19,6 +19,16 @@ class UserAnswer(Answer):
     role: Literal["member", "admin"]
 
 
+class ErasedAnswer(Answer):
+    """What an erasure removed, in numbers."""
+
+    type: Literal["user_erased"] = "user_erased"
+    id: str
+    sessions: int
+    files: int
+    keys: int
+
+
 class TenantAnswer(Answer):
     """Whose data it is: tenants never see each other's."""
 

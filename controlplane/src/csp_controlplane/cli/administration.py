@@ -1,4 +1,4 @@
-"""Options of the `csp users` and `csp keys` commands; what they do is imported when it is used."""
+"""Subcommands for whoever runs an installation: people, keys, and what is kept."""
 
 from __future__ import annotations
 
@@ -37,6 +37,17 @@ def users_list(
     list_all(json_output=json_output)
 
 
+@users.command("erase")
+def users_erase(
+    email: Annotated[str, typer.Argument(help="Whose data goes.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove a person's sessions, files, keys and name for good. csp must be running."""
+    from csp_controlplane.cli.erase import erase_person
+
+    erase_person(email, yes=yes)
+
+
 keys = typer.Typer(
     help="Make, list and revoke API keys of programs.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -72,3 +83,35 @@ def keys_revoke(
     from csp_controlplane.cli.keys import revoke
 
     revoke(key_id)
+
+
+months = typer.Typer(
+    help="See and drop what is kept, month by month.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@months.command("list")
+def months_list(
+    json_output: Json = False,
+) -> None:
+    """List the months in which sessions were begun, with the size of their logs."""
+    from csp_controlplane.cli.months import list_months
+
+    list_months(json_output=json_output)
+
+
+@months.command("drop")
+def months_drop(
+    month: Annotated[str, typer.Argument(help="Such as 2026-01.")],
+    idle_days: Annotated[
+        int, typer.Option(min=0, help="Refuse while a session was used within so many days.")
+    ] = 30,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete all sessions that were begun in a month, with their logs and transcripts.
+
+    Writing to logs pauses for a moment. Works with CSP_DATABASE_MIGRATION_URL, where it is set.
+    """
+    from csp_controlplane.cli.months import drop_month
+
+    drop_month(month, idle_days=idle_days, yes=yes)

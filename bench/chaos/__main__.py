@@ -1,0 +1,155 @@
+"""`python -m bench.chaos`: kills everything, over and over, and counts what was lost by it.
+
+`make chaos` is the long run; `--quick` the one of CI; `--share 2/5` the second fifth of a run, for
+machines that allow no long ones. The last lines are the product of this folder: what was struck how
+often, and `0 lost 0 doubled 0 reordered 0 unmarked` with the seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+# The servers are those of the tests.
+sys.path.append(str(Path(__file__).parents[2] / "tests"))
+
+import asyncpg
+
+from bench.chaos import schedule
+from bench.chaos.checker import Case, Epoch, Findings, Journal, Row, View, check
+from bench.chaos.crowd import Crowd, Person
+from bench.chaos.ground import Ground
+from bench.chaos.havoc import Havoc
+from support.sim.planted import PLANTS
+from support.waiting import wait_until
+
+PEACE_S = 120.0
+SHOWN_FINDINGS = 20
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when nothing was found, 1 when something was."""
+    parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    parser.add_argument("--quick", action="store_true", help="the short run")
+    parser.add_argument("--share", default="1/1", metavar="K/N", help="the K-th of N parts")
+    parser.add_argument("--sessions", type=int, help="default: 8, of a short run 4")
+    parser.add_argument("--plant", choices=sorted(PLANTS), help="a mistake that must be found")
+    parser.add_argument("--only", action="append", metavar="KIND", help="blows of this kind")
+    options = parser.parse_args(arguments)
+    quotas = schedule.QUICK if options.quick else schedule.FULL
+    if options.only:
+        quotas = {kind: count for kind, count in quotas.items() if kind in options.only}
+    part, parts = map(int, options.share.split("/"))
+    plan = schedule.make(options.seed, quotas, (part, parts))
+    sessions = options.sessions or (4 if options.quick else 8)
+    findings, havoc = asyncio.run(_run(plan, sessions, options.plant))
+    for kind in sorted(quotas):
+        missed = f" ({havoc.missed[kind]} found nothing to hit)" if havoc.missed[kind] else ""
+        print(f"{havoc.counts[kind]:5} {kind}{missed}")
+    print(f"seed {options.seed} part {options.share}: {findings.line()}")
+    for heading, sentences in findings.by_heading.items():
+        for sentence in sentences[:SHOWN_FINDINGS]:
+            print(f"{heading}: {sentence}", file=sys.stderr)
+    return 0 if findings.clean else 1
+
+
+async def _run(plan: schedule.Schedule, sessions: int, plant: str | None) -> tuple[Findings, Havoc]:
+    async with Ground(plant) as ground:
+        crowd = Crowd(ground, plan.seed)
+        havoc = Havoc(ground, crowd)
+        try:
+            await crowd.begin(sessions)
+            began = time.monotonic()
+            for done, blow in enumerate(plan.blows, start=1):
+                await havoc.strike(blow)
+                if done % 25 == 0:
+                    spent = time.monotonic() - began
+                    print(f"{done} of {len(plan.blows)} blows in {spent:.0f} s", file=sys.stderr)
+            await havoc.mended()
+            peace = await _peace(ground, crowd)
+        finally:
+            await crowd.end()
+        findings = await _judge(ground, crowd)
+        for sentence in peace:
+            findings.by_heading["unmarked"].append(sentence)
+        return findings, havoc
+
+
+async def _peace(ground: Ground, crowd: Crowd) -> list[str]:
+    """Lets everything come to rest; says what does not."""
+    restless = crowd.people
+    with suppress(TimeoutError, AssertionError):
+        async with asyncio.timeout(PEACE_S):
+            await crowd.fall_silent()
+            for person in restless:
+                await wait_until(partial(_rests, ground, person), PEACE_S, "rest", 0.3)
+            return []
+    restless = [person for person in restless if not await _rests(ground, person)]
+    sessions = {person.session for person in restless}
+    states = [state for state in crowd.state() if state["session"] in sessions]
+    return [f"does not come to rest within {PEACE_S:g} s: {state}" for state in states]
+
+
+async def _rests(ground: Ground, person: Person) -> bool:
+    """Nothing is queued, nothing runs, and everybody has seen everything."""
+    if person.problems:
+        return True
+    connection = await asyncpg.connect(ground.database_url)
+    try:
+        row = await connection.fetchrow(
+            "select last_seq, needs_worker, state from sessions where id = $1", person.session
+        )
+    finally:
+        await connection.close()
+    shown = all(v.seq >= row["last_seq"] and not v.open for v in person.viewers)
+    return bool(shown and not row["needs_worker"] and row["state"] == "active")
+
+
+async def _judge(ground: Ground, crowd: Crowd) -> Findings:
+    findings = Findings()
+    connection = await asyncpg.connect(ground.database_url)
+    try:
+        for person in crowd.people:
+            check(await _case(connection, ground, person), findings)
+    finally:
+        await connection.close()
+    return findings
+
+
+async def _case(connection: asyncpg.Connection, ground: Ground, person: Person) -> Case:
+    rows = await connection.fetch(
+        "select seq, epoch, n, id, type, payload::text from events where session_id = $1 "
+        "order by seq",
+        person.session,
+    )
+    bindings = await connection.fetch(
+        "select epoch, bound_seq, worker_id from bindings where session_id = $1 order by epoch",
+        person.session,
+    )
+    epochs = [
+        Epoch(row["epoch"], row["bound_seq"], _journal(ground.journals / row["worker_id"]))
+        for row in bindings
+    ]
+    views = [
+        View(viewer.facts, {i: bytes(t) for i, t in viewer.open.items()}, person.problems)
+        for viewer in person.viewers
+    ]
+    return Case(person.session, [Row(*row) for row in rows], epochs, views, person.accepted)
+
+
+def _journal(path: Path) -> Journal | None:
+    try:
+        return Journal.read(path.read_text())
+    except FileNotFoundError:
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""What goes wrong, when and to whom: decided by the seed alone, before anything runs.
+
+A schedule is a list of blows in order. Its quotas say how many of each kind it holds; the rest is
+chance. The same seed and quotas are the same list.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+FULL: Mapping[str, int] = {
+    "gateway killed": 120,
+    "gateway killed mid-delta": 30,
+    "gateway killed between commit and acknowledgement": 30,
+    "gateway killed between acknowledgement and show": 30,
+    "worker killed": 150,
+    "worker killed mid-delta": 60,
+    "cli killed": 20,
+    "model proxy killed": 20,
+    "postgres killed": 22,
+    "valkey killed": 22,
+    "valkey flushed": 20,
+    "gateway paused": 12,
+    "worker paused": 12,
+    "database link cut": 20,
+    "database slow": 20,
+    "cache link cut": 10,
+    "postgres read-only": 8,
+    "postgres full": 5,
+    "old epoch woken late": 20,
+}
+QUICK: Mapping[str, int] = {
+    "gateway killed": 6,
+    "gateway killed mid-delta": 3,
+    "gateway killed between commit and acknowledgement": 3,
+    "gateway killed between acknowledgement and show": 3,
+    "worker killed": 4,
+    "worker killed mid-delta": 3,
+    "cli killed": 1,
+    "model proxy killed": 1,
+    "postgres killed": 2,
+    "valkey killed": 1,
+    "valkey flushed": 1,
+    "gateway paused": 1,
+    "worker paused": 1,
+    "database link cut": 2,
+    "database slow": 2,
+    "cache link cut": 1,
+    "postgres read-only": 1,
+    "postgres full": 1,
+    "old epoch woken late": 4,
+}
+PAUSE_S = (0.2, 1.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """One thing that goes wrong. `whom` and `how` are numbers to choose by when it happens."""
+
+    kind: str
+    after_s: float
+    whom: int
+    how: float
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """All of them, in order."""
+
+    seed: int
+    blows: tuple[Blow, ...] = field(repr=False)
+
+
+def make(seed: int, quotas: Mapping[str, int], share: tuple[int, int] = (1, 1)) -> Schedule:
+    """`share`: the k-th of n parts of the whole list, for runs that are cut in pieces."""
+    chance = random.Random(seed)
+    kinds = [kind for kind, count in sorted(quotas.items()) for _ in range(count)]
+    chance.shuffle(kinds)
+    blows = [
+        Blow(kind, chance.uniform(*PAUSE_S), chance.randrange(2**16), chance.random())
+        for kind in kinds
+    ]
+    part, parts = share
+    return Schedule(seed, tuple(blows[part - 1 :: parts]))

@@ -1,0 +1,168 @@
+"""Forks of sessions: a new session that begins as an earlier one did, up to a message.
+
+The fork has the events, the transcript that its worker resumes from, and the files as they were at
+that point. What was allowed "for the session" was allowed for the other one: a fork asks again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+
+from csp_controlplane.attach.attacher import Attacher
+from csp_controlplane.attach.core import Core
+from csp_controlplane.domain import branching
+from csp_controlplane.domain.branching import Cut
+from csp_controlplane.domain.events import NewEvent
+from csp_controlplane.domain.fold import Fold
+from csp_controlplane.domain.inputs import parse_client_events
+from csp_controlplane.domain.principal import Principal
+from csp_controlplane.domain.records import SessionRecord
+from csp_controlplane.errors import InvalidRequest, NotFound
+from csp_controlplane.sessions.sending import Sender
+from csp_controlplane.store import branches, origins, session_views, sessions
+from csp_controlplane.store.branches import Branch, Origin
+from csp_controlplane.store.sessions import NewSession, SessionRow
+from csp_crds.agent import AgentSpec
+
+MAX_TITLE = 500
+_NUMBER = re.compile(r" \(\d+\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class ForkRequest:
+    """`at`: the user.message that the fork stands before; None: after the last whole turn.
+    `spec`: what the fork's agent is; None: what the parent's is. `origin_uid` and
+    `budget_microusd` are those of the resource that the fork is born as."""
+
+    at: str | None = None
+    title: str | None = None
+    initial_events: list[dict[str, Any]] = field(default_factory=list)
+    spec: AgentSpec | None = None
+    origin_uid: str | None = None
+    budget_microusd: int | None = None
+
+
+class Branches:
+    """See the module. `Principal`s have been authenticated; ownership is checked here."""
+
+    def __init__(self, core: Core, attacher: Attacher, sender: Sender) -> None:
+        self._core = core
+        self._attacher = attacher
+        self._sender = sender
+
+    async def fork(self, who: Principal, session_id: str, asked: ForkRequest) -> SessionRecord:
+        """The new session; its worker is being prepared when this returns.
+
+        Raises NotFound, InvalidRequest or Conflict.
+        """
+        first = parse_client_events(asked.initial_events) if asked.initial_events else []
+        if any(type_ != "user.message" for type_, _ in first):
+            raise InvalidRequest("initial_events: only user.message is possible here")
+        made = await self._make(who, session_id, asked)
+        fork = await sessions.load(self._core.db, who.tenant, made)
+        if fork is None:
+            raise NotFound("The fork was deleted at once.")
+        await self._attacher.keep(fork)
+        if first:
+            await self._sender.send(who, fork, first, keys=[None] * len(first))
+        found = await session_views.get(self._core.db, who.tenant, who.user_id, made)
+        if found is None:
+            raise NotFound("The fork was deleted at once.")
+        return found
+
+    async def born(self, who: Principal, session_id: str, asked: ForkRequest) -> str:
+        """The id of the fork that a resource asks for; made if need be. Raises as `fork` does."""
+        try:
+            return await self._make(who, session_id, asked)
+        except asyncpg.UniqueViolationError:  # another gateway was faster
+            found = await origins.sessions_of(self._core.db, [asked.origin_uid or ""], [])
+            return found[0].session
+
+    async def family(self, who: Principal, session_id: str) -> list[Branch]:
+        """The session's ancestors, forks and their forks, oldest first. Raises NotFound."""
+        await self._own(who, session_id)
+        return await branches.family(self._core.db, who.tenant, who.user_id, session_id)
+
+    # ---- the parts of a fork
+
+    async def _make(self, who: Principal, session_id: str, asked: ForkRequest) -> str:
+        row, record = await self._own(who, session_id)
+        cut = await self._cut(row, asked.at)
+        new = await self._new(who, row, record, asked)
+        origin = Origin(row.id, cut.events, await self._before_line(row, cut), asked.at)
+        await branches.insert_fork(self._core.db, new, origin, self._seam(record, cut))
+        return new.id
+
+    async def _cut(self, row: SessionRow, at: str | None) -> Cut:
+        marks = await branches.marks(self._core.db, row.tenant, row.month, row.id)
+        if at is not None:
+            return branching.cut_before(marks, at)
+        # Read before the marks: what was written in between is beyond the cut.
+        marks = [mark for mark in marks if mark.seq <= row.last_seq]
+        return branching.cut_at_end(marks, row.last_seq)
+
+    async def _before_line(self, row: SessionRow, cut: Cut) -> int | None:
+        if not cut.begun:
+            return 0
+        return await branches.line_of(self._core.db, row.tenant, row.month, row.id, cut.prompts)
+
+    async def _new(
+        self, who: Principal, row: SessionRow, record: SessionRecord, asked: ForkRequest
+    ) -> NewSession:
+        now = self._core.make.now()
+        title = asked.title
+        if title is None:
+            size = await branches.family_size(self._core.db, who.tenant, who.user_id, row.id)
+            title = numbered(record.title, size + 1)
+        own = asked.spec is None
+        return NewSession(
+            id=self._core.make.new_id("sesn"),
+            month=now.date().replace(day=1),
+            tenant=who.tenant,
+            owner=who.user_id,
+            agent=record.agent if own else {},
+            spec=asked.spec or record.spec,
+            agent_id=record.agent_id if own else None,
+            agent_version=record.agent_version if own else None,
+            environment_id=record.environment_id if own else None,
+            title=title,
+            metadata=record.metadata,
+            fold=Fold(
+                model=row.fold.model if own else None,
+                permission_mode=(asked.spec or row.fold).permission_mode,
+                titled=title is not None,
+            ),
+            origin_uid=asked.origin_uid,
+            budget_microusd=asked.budget_microusd,
+        )
+
+    def _seam(self, record: SessionRecord, cut: Cut) -> list[NewEvent]:
+        """What the fork's own log begins with, right after the copies."""
+        make = self._core.make
+        taken_back = [
+            make.make("user.message_cancel", {"message_id": message}) for message in cut.waiting
+        ]
+        title = record.title or "an earlier session"
+        text = f"This is a branch of “{title}”. What is above happened there."
+        data = {"session_id": record.id, "seq": cut.events}
+        fields = {"code": "forked", "level": "info", "message": text, "data": data}
+        return [*taken_back, make.make("session.notice", fields)]
+
+    async def _own(self, who: Principal, session_id: str) -> tuple[SessionRow, SessionRecord]:
+        row = await sessions.load(self._core.db, who.tenant, session_id)
+        record = await session_views.get(self._core.db, who.tenant, who.user_id, session_id)
+        if row is None or record is None:
+            raise NotFound(f"There is no session {session_id[:64]!r}, or it is not yours.")
+        return row, record
+
+
+def numbered(title: str | None, number: int) -> str | None:
+    """The parent's title with the branch's number in the family: "Tides (2)"."""
+    if title is None:
+        return None
+    suffix = f" ({number})"
+    return _NUMBER.sub("", title)[: MAX_TITLE - len(suffix)] + suffix

@@ -1,0 +1,1 @@
+"""A session as a file: to read, to keep, to bring back."""

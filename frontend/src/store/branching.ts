@@ -1,0 +1,33 @@
+/** Going another way from a message: a fork is made, what is to be said in it waits in its outbox. */
+import { api } from "../api/client";
+import { wordsFor } from "../api/errors";
+import type { ContentBlock } from "../api/events";
+import { Outbox } from "../api/outbox";
+import { navigate, sessionPath } from "../lib/router";
+import { sessions } from "./sessions";
+import { ui } from "./ui";
+
+/** True when the page is on its way to the new branch; what went wrong is told. */
+export async function branchOff(
+  id: string,
+  at: string | null,
+  content: readonly ContentBlock[] | null,
+): Promise<boolean> {
+  try {
+    const session = await api.forkSession(id, at === null ? {} : { at });
+    if (content !== null) {
+      new Outbox(session.id, localStorage).add({
+        clientId: crypto.randomUUID(),
+        events: [{ type: "user.message", content }],
+        at: Date.now(),
+        refused: null,
+      });
+    }
+    sessions.add(session);
+    navigate(sessionPath(session.id));
+    return true;
+  } catch (error) {
+    ui.toast(wordsFor(error));
+    return false;
+  }
+}

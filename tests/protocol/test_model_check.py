@@ -1,0 +1,113 @@
+"""Every order of steps, crashes between any two of them: the promises of the protocol hold.
+
+What is searched is the product's own code with the real log (see support.sim); the seed is fixed,
+so that a run that passes passes again. CSP_MODEL_CHECK_EXAMPLES asks for more examples.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from csp_controlplane.attach import attachment, committer
+from csp_controlplane.attach.tokens import WorkerTokens
+from csp_controlplane.store.database import Database
+from support.sim import planted
+from support.sim.checks import Broken
+from support.sim.clock import VirtualLoop
+from support.sim.machine import Machine, Surroundings
+from support.sim.worker import NoWatchdog, RecordingJournal
+
+pytestmark = pytest.mark.timeout(300)
+
+EXAMPLES = int(os.environ.get("CSP_MODEL_CHECK_EXAMPLES", "60"))
+SEARCH = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=50,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    print_blob=False,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture
+def around(
+    new_database: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Surroundings]:
+    monkeypatch.setattr("csp_worker.session.Watchdog", NoWatchdog)
+    monkeypatch.setattr("csp_worker.session.Journal", RecordingJournal)
+    url = new_database()
+    loop = VirtualLoop()
+    with loop.real():
+        db = loop.run(Database.connect(url))
+        loop.run(_people(db))
+    tokens, jwks = _keys(tmp_path)
+    surroundings = Surroundings(loop, db, tmp_path, tokens, jwks, url)
+    monkeypatch.setattr(Machine, "around", surroundings, raising=False)
+    yield surroundings
+    with loop.real():
+        loop.run(db.close())
+    loop.close()
+
+
+async def _people(db: Database) -> None:
+    async with db.tenant("t1") as connection:
+        await connection.execute("insert into tenants values ('t1', 'One')")
+        await connection.execute(
+            "insert into users (id, tenant, email, name) "
+            "values ('user_alice', 't1', 'a@t1.example', 'Alice')"
+        )
+
+
+def _keys(directory: Path) -> tuple[WorkerTokens, Path]:
+    private = Ed25519PrivateKey.generate()
+    secret = {**json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(private)), "kid": "k1"}
+    public = {k: v for k, v in secret.items() if k != "d"}
+    jwks = directory / "jwks.json"
+    jwks.write_text(json.dumps({"keys": [public]}))
+    return WorkerTokens(secret), jwks
+
+
+def test_no_order_of_steps_and_crashes_breaks_a_promise(around: Surroundings) -> None:
+    run_state_machine_as_test(Machine, settings=SEARCH)
+
+
+@pytest.mark.parametrize("plant", planted.PLANTS)
+def test_a_planted_mistake_is_found(
+    plant: str, around: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What the plant replaces is put back at the test's end.
+    for owner, name in (
+        (attachment.Attachment, "_commit"),
+        (attachment.Attachment, "_commit_until_done"),
+        (committer.Committer, "commit"),
+    ):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    planted.PLANTS[plant]()
+    if plant == "forget-epochs":
+        with around.loop.real():
+            around.loop.run(_unfence(around.url))
+    with pytest.raises(Broken):
+        run_state_machine_as_test(
+            Machine, settings=settings(SEARCH, max_examples=400, phases=[Phase.generate])
+        )
+
+
+async def _unfence(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await planted.unfence(connection)
+    finally:
+        await connection.close()
