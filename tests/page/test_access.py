@@ -11,6 +11,8 @@ from support.worker_client import say, script, tool
 
 pytestmark = pytest.mark.browser
 
+PHONE = {"width": 390, "height": 844}
+
 RICH = """# Heading
 
 Text with `code`, a [link](https://example.org/) and a list:

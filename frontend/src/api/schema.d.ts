@@ -2792,9 +2792,7 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/x-ndjson": unknown;
-                    readonly "text/markdown; charset=utf-8": unknown;
-                    readonly "text/html; charset=utf-8": unknown;
+                    readonly "application/octet-stream": unknown;
                 };
             };
             /** @description Refused; see the table of errors. */
@@ -3956,7 +3954,9 @@ export interface operations {
                 headers: {
                     readonly [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    readonly "application/json": components["schemas"]["EventPage"];
+                };
             };
             /** @description Refused; see the table of errors. */
             readonly default: {
@@ -3987,7 +3987,9 @@ export interface operations {
                 headers: {
                     readonly [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    readonly "image/*": unknown;
+                };
             };
             /** @description Refused; see the table of errors. */
             readonly default: {
