@@ -91,7 +91,7 @@ class Installation:
 
     def install(self) -> None:
         """Returns when everything is ready."""
-        self._volume()
+        self.make_volume()
         options = ("--create-namespace", *self._options(), "--timeout=300s")
         self.helm("install", RELEASE, str(CHART), *options)
         self.ready()
@@ -103,9 +103,20 @@ class Installation:
             self.ready()
 
     def uninstall(self) -> None:
-        """Everything but the database's volume."""
+        """Everything but the database's volume and the sessions' resources."""
         self.helm("uninstall", RELEASE, "--wait", "--timeout=200s")
+        self.csp("delete", "pods", "-l", "sessionplane.io/pool", "--wait=true", timeout=200)
         self._forget()
+
+    def remove_everything(self) -> None:
+        """The namespace with all that is in it, the database's volume and the definitions."""
+        self._forget()
+        self._api_key = None
+        absent = ("--ignore-not-found", "--wait=true")
+        self.kubectl("delete", "namespace", NAMESPACE, *absent, timeout=300)
+        definitions = ("agentsessions.sessionplane.io", "agentpools.sessionplane.io")
+        self.kubectl("delete", "crd", *definitions, *absent, timeout=300)
+        self.kubectl("delete", "pv", "postgresql", *absent, timeout=120)
 
     def ready(self, timeout: float = 300) -> None:
         """Every workload has rolled out and a pod is warm."""
@@ -209,7 +220,7 @@ class Installation:
         self._forwards.close()
         self._addresses.clear()
 
-    def _volume(self) -> None:
+    def make_volume(self) -> None:
         """Storage for the database, where no provisioner makes it. Outlives the release."""
         volume = self.cluster.volume("postgresql")
         if volume is None:

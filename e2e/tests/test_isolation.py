@@ -109,10 +109,15 @@ async def test_the_model_proxy_refuses_a_handle_that_is_made_up(
     async with watching(installation) as viewer:
         await viewer.turn(script(say("hello")), deadline=120)
         pod = pod_of(installation, viewer.session_id)["name"]
+        body = {
+            "model": "claude-sonnet-4-5",
+            "max_tokens": 10,
+            "messages": [{"role": "user", "content": "hello"}],
+        }
         asked = (
             "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*",
-            "-H", "x-api-key: csph_stolen", "-H", "content-type: application/json", "-d", "{}",
-            "http://csp-model-proxy:8402/v1/messages",
+            "-H", "x-api-key: csph_stolen", "-H", "content-type: application/json",
+            "-d", json.dumps(body), "http://csp-model-proxy:8402/v1/messages",
         )  # fmt: skip
         assert installation.csp("exec", pod, "--", *asked) == "401"
 

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prepare.steps import ROOT
+from support.processes import ServerProcess
 
 OPERATE = ROOT / "docs" / "how-to" / "operate-on-kubernetes.md"
+_BASH = ("bash", "-euo", "pipefail", "-c")
 _BLOCK = re.compile(
     r"^(?P<indent> *)```sh *(?P<group>[\w-]*)\n(?P<text>.*?)^(?P=indent)```$", re.M | re.S
 )
@@ -64,6 +66,10 @@ class Shell:
         programs = folder / "bin"
         programs.mkdir(parents=True, exist_ok=True)
         extra = [*helm_options, *(["--values", str(values)] if values else [])]
+        # Files that a block writes land in the test's folder; what it reads from the repository
+        # is there by a link.
+        for name in ("charts", "docs"):
+            (folder / name).symlink_to(ROOT / name)
         _wrap(programs / "kubectl", kubectl, ())
         _wrap(programs / "helm", helm, extra)
         self.folder = folder
@@ -76,14 +82,8 @@ class Shell:
 
     def run(self, block: Block, timeout: float = 900) -> str:
         """What the block printed. Fails with what it said on standard error."""
-        # Files that a block writes land in the test's folder; what it reads from the repository
-        # is there by a link.
-        for name in ("charts", "docs"):
-            link = self.folder / name
-            if not link.exists():
-                link.symlink_to(ROOT / name)
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", block.text],
+            [*_BASH, block.text],
             cwd=self.folder,
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -93,6 +93,12 @@ class Shell:
         )
         assert done.returncode == 0, f"{block}:\n{block.text}\n{done.stdout}{done.stderr}"
         return done.stdout
+
+    def start(self, block: Block, log: Path) -> ServerProcess:
+        """The block in the background, for commands that a person ends. Stop it."""
+        return ServerProcess(
+            [*_BASH, block.text], log=log, environment=self._environment, directory=self.folder
+        )
 
 
 def _wrap(target: Path, program: Path, extra: Sequence[str]) -> None:
