@@ -18,7 +18,7 @@ from prepare.steps import ROOT
 from support.processes import ServerProcess
 
 OPERATE = ROOT / "docs" / "how-to" / "operate-on-kubernetes.md"
-_BASH = ("bash", "-euo", "pipefail", "-c")
+_BASH = ("/bin/bash", "-euo", "pipefail", "-c")
 _BLOCK = re.compile(
     r"^(?P<indent> *)```sh *(?P<group>[\w-]*)\n(?P<text>.*?)^(?P=indent)```$", re.M | re.S
 )

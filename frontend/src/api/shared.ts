@@ -26,7 +26,7 @@ export class SharedApi {
 
   private async get(path: string): Promise<Response> {
     // What cannot be in a header is no token: the server would say the same.
-    if (!/^[\w-]{1,200}$/.test(this.token)) throw new ApiError(404, "not_found_error", "");
+    if (!/^[\w-]{1,200}$/.test(this.token)) throw new ApiError(404, "not_found_error", "", null);
     const headers = { "x-share-token": this.token };
     const answer = await fetch(PATH + path, { headers, credentials: "omit" }).catch(() => {
       throw new NetworkError();
