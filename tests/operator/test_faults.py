@@ -126,7 +126,8 @@ async def test_silent_watches_are_noticed(
 async def test_of_two_operators_one_acts_and_the_other_takes_over_when_it_is_killed(
     kube: Kube, node: StandInNode, start_operator: Start
 ) -> None:
-    operators = [start_operator(), start_operator()]
+    together = (asyncio.to_thread(start_operator) for _ in range(2))
+    operators = await asyncio.gather(*together)
     await kube.create(POOLS, pool())
     await kube.create(SESSIONS, session("first"))
     await settled(kube, ["first"], 2)

@@ -106,9 +106,12 @@ def _sign(lock: Path) -> None:
 
 def _entries(lock: Path) -> set[str]:
     """Each pin with its hashes, without the platforms that it is for."""
-    text = "".join(line for line in lock.open() if not line.startswith("#"))
-    pins = text.replace(" \\\n", " ").splitlines()
-    return {re.sub(r" ; .*?(?= --hash)", "", " ".join(pin.split())) for pin in pins}
+    pins = lock.read_text().replace(" \\\n", " ").splitlines()
+    return {
+        re.sub(r" ; .*?(?= --hash)", "", " ".join(pin.split()))
+        for pin in pins
+        if not pin.startswith("#")
+    }
 
 
 def _compile(source: Path, target: Path, *options: str) -> None:
