@@ -108,7 +108,8 @@ class NativeCluster:
 
     def kill_in_pod(self, pod_uid: str, program: str) -> None:
         killed = 0
-        for pid in self.box.pids():
+        # Containers have process namespaces of their own, below the box's.
+        for pid in psutil.pids():
             try:
                 process = psutil.Process(pid)
                 groups = Path(f"/proc/{pid}/cgroup").read_text()

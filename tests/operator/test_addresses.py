@@ -5,6 +5,7 @@ from __future__ import annotations
 from support.kube import POOLS, SESSIONS, Kube, Object, StandInNode, bound, condition, pool, session
 from support.operator_process import OperatorProcess
 from support.settled import full, settled
+from support.waiting import wait_until
 
 PROXY = "csp-model-proxy"
 
@@ -57,6 +58,28 @@ async def test_when_a_service_moves_idle_sessions_move_with_it(
     assert knows(await kube.get("pods", found["status"]["pod"]["name"]), new)
     await settled(kube, ["one"], 2)
     assert all(knows(pod, new) for pod in await kube.pods())
+
+
+async def test_when_a_service_moves_pods_that_wait_are_replaced_without_any_other_news(
+    kube: Kube, node: StandInNode, operator: OperatorProcess
+) -> None:
+    await kube.create(POOLS, pool())
+    await full(kube, 2)
+    service = await kube.get("services", PROXY)
+    await kube.delete("services", PROXY)
+    taker = {
+        "metadata": {"name": "taker"},
+        "spec": {"clusterIP": service["spec"]["clusterIP"], "ports": [{"port": 1}]},
+    }
+    await kube.create("services", taker)
+    new = (await kube.create("services", _again(service)))["spec"]["clusterIP"]
+
+    async def replaced() -> bool:
+        pods = await kube.pods()
+        return bool(pods) and all(knows(pod, new) for pod in pods)
+
+    await wait_until(replaced, 120, "pods that know the new address", interval=0.5)
+    await full(kube, 2)
 
 
 def _again(service: Object) -> Object:

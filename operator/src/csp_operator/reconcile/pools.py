@@ -31,6 +31,8 @@ _STATUS_EVERY_S = 1.0
 _REFUSED_RETRY_S = 10.0
 _PROVEN_S = 60.0
 _MAKE_TOGETHER = 8
+_PATROL_S = 30.0
+"""Addresses of Services are looked up now and then; nothing says when they change."""
 """Creations that are on their way at once; more would only stand before claims."""
 
 
@@ -103,8 +105,8 @@ class PoolReconciler:
             refused=memory.refused,
         )
         await self._write(pool, memory, status)
-        if plan.look_again_s is not None:
-            core.look_at_pool(*name, max(0.05, plan.look_again_s))
+        again = _PATROL_S if plan.look_again_s is None else max(0.05, plan.look_again_s)
+        core.look_at_pool(*name, min(again, _PATROL_S))
 
     def forget(self, pool: PoolView) -> None:
         self._memories.pop(pool.uid, None)
