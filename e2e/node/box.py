@@ -66,6 +66,7 @@ class Box:
         self.directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
         self.addresses = Addresses(_free_number())
         self.cgroups = Cgroups(f"csp-e2e-{self.addresses.number}")
+        self._programs: list[InsideProcess] = []
         self._holder = ServerProcess(
             [
                 shutil.which("unshare") or "unshare",
@@ -102,7 +103,9 @@ class Box:
     def inside(self, arguments: Sequence[str | Path], *, name: str) -> InsideProcess:
         """Starts a program in all of the box's namespaces."""
         enter = ("/usr/bin/nsenter", "--target", str(self.init), "--net", "--mount", "--pid")
-        return InsideProcess([*enter, *arguments], log=self.directory / f"{name}.log")
+        program = InsideProcess([*enter, *arguments], log=self.directory / f"{name}.log")
+        self._programs.append(program)
+        return program
 
     def run(self, *arguments: str | Path, timeout: float = 120) -> str:
         """A program's standard output, run inside. Raises RuntimeError with what it said."""
@@ -125,6 +128,8 @@ class Box:
             wait_until_sync(
                 lambda: not any(_living(pid) for pid in inside), 60, "the box's processes ended"
             )
+            for program in self._programs:
+                program.wait(10)
         finally:
             # The kernel takes its time to remove a network that nobody uses any more.
             with suppress(RuntimeError):

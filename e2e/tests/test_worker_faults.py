@@ -123,8 +123,8 @@ async def test_an_image_that_is_not_there_is_said_on_the_pool_and_on_the_session
     installation.apply(pool, resource("waiting", poolRef={"name": "broken"}, coldStart="Wait"))
 
     def said() -> str:
-        available = condition(installation.get("agentpool", "broken"), "Available")
-        return available.get("message", "") if available.get("status") == "False" else ""
+        progress = condition(installation.get("agentpool", "broken"), "Progressing")
+        return progress.get("message", "") if progress.get("status") == "False" else ""
 
     message = await wait_until(
         lambda: said() if "csp-nowhere" in said() else "", 90, "the pool's trouble", interval=1

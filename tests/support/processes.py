@@ -133,6 +133,10 @@ class ServerProcess:
 
         wait_until_sync(ready, deadline, f"{self.arguments} listening on port {port}")
 
+    def wait(self, deadline: float = 10.0) -> int:
+        """Its exit code, once it has ended by itself."""
+        return self._process.wait(deadline)
+
     def signal(self, number: signal.Signals) -> None:
         """Sends to the process alone."""
         self._process.send_signal(number)
