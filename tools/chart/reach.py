@@ -70,7 +70,7 @@ REACHES: dict[str, frozenset[str]] = {
 """What each source reaches of what an installation has. The gateway is for everybody unless
 networkPolicy.gatewayFrom says otherwise."""
 
-_STRANGERS = ("a browser", "a pod of somebody else")
+_STRANGERS = ("a browser", "a pod of somebody else", "Prometheus")
 
 
 def problems(variant: Variant) -> Iterator[str]:
