@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import BrowserContext, Locator, expect
@@ -24,7 +25,7 @@ EVIL = "<script>document.title='owned'</script><img src=x onerror=\"document.tit
 
 async def written(stack: Stack, turns: int = 3) -> str:
     """A session of so many turns that lasted an hour each; its id."""
-    events = []
+    events: list[dict[str, Any]] = []
     for n in range(turns):
         at = len(events)
         said, start = f"sevt_{at + 1:026d}", f"sevt_{at + 2:026d}"
