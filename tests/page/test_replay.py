@@ -14,6 +14,7 @@ from csp_controlplane.supervisor.access import OWNER_TENANT
 from support.session_api import until_event
 from support.stack import Stack
 from support.visitor import ANSWER_MS, Guests, Visitor
+from support.waiting import wait_until
 from support.worker_client import say, script, tool
 from support.written_log import conversation, event, file_of, imported, text
 
@@ -186,6 +187,17 @@ async def test_a_link_shows_the_conversation_until_it_is_revoked(
         )
 
 
+async def a_day_passes(stack: Stack, session: str) -> None:
+    """For the server, whose clock is everybody's: the session was last used yesterday."""
+    db = await Database.connect(stack.instance.database_url, max_size=1)
+    async with db.tenant(OWNER_TENANT) as connection:
+        changed = await connection.execute(
+            "update sessions set last_event_at = now() - interval '1 day' where id = $1", session
+        )
+    await db.close()
+    assert changed == "UPDATE 1"
+
+
 async def test_a_session_is_gone_on_with_a_day_later(visitor: Visitor, page_stack: Stack) -> None:
     """The tab slept over night, the worker is gone: a message wakes the session as it was."""
     await visitor.page.clock.install()
@@ -193,12 +205,13 @@ async def test_a_session_is_gone_on_with_a_day_later(visitor: Visitor, page_stac
     await visitor.settled()
     async with page_stack.client() as client:
         await until_event(client, session, "session.usage")  # the last that is written of a turn
-    db = await Database.connect(page_stack.instance.database_url, max_size=1)
-    async with db.tenant(OWNER_TENANT) as connection:
-        await connection.execute(
-            "update sessions set last_event_at = now() - interval '1 day' where id = $1", session
-        )
-    await db.close()
+        await a_day_passes(page_stack, session)
+
+        async def rests() -> bool:
+            shown = (await client.get(f"/sessions/{session}")).json()
+            return bool(shown["state"] == "paused")
+
+        await wait_until(rests, 90, "the idle session giving its worker back", interval=0.5)
     await visitor.page.clock.fast_forward("24:00:00")
     await visitor.state("paused")
     await visitor.connected()

@@ -51,7 +51,7 @@ async def long_session(stack: Stack, count: int) -> str:
 
 
 async def _write(database_url: str, session: str, count: int) -> None:
-    events = [event for _, event in zip(range(count), _turns(), strict=False)]
+    events = [event for _, event in zip(range(count), turns(), strict=False)]
     db = await Database.connect(database_url, max_size=1, application="csp-test")
     try:
         for at in range(0, count, 500):
@@ -60,7 +60,8 @@ async def _write(database_url: str, session: str, count: int) -> None:
         await db.close()
 
 
-def _turns() -> Iterator[NewEvent]:
+def turns() -> Iterator[NewEvent]:
+    """Events of one whole turn after the other, without end."""
     number = 0
     while True:
         number += 1

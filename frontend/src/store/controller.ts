@@ -21,6 +21,14 @@ import { createSessionStore, type SessionStore } from "./session";
 import { sessions } from "./sessions";
 import { ui } from "./ui";
 
+/** Resolves when the page has nothing more urgent to do. */
+function idle(): Promise<void> {
+  return new Promise((resolve) => {
+    if ("requestIdleCallback" in window) requestIdleCallback(() => resolve(), { timeout: 1000 });
+    else setTimeout(resolve, 200);
+  });
+}
+
 /** So many events are kept of a session that is followed at its end; earlier ones are loaded again. */
 const KEPT = 3000;
 const SLACK = 2000;
@@ -144,6 +152,8 @@ export class SessionController {
       await this.loadOlder();
     }
     if (this.view.firstSeq <= 1) return;
+    // The server looks for these through the whole log: what is on screen comes first.
+    await idle();
     const wanted = [
       ...(this.view.todos.length === 0 ? ["agent.todos"] : []),
       ...(this.view.contextTokens === null ? ["span.model_request_end"] : []),
