@@ -108,6 +108,8 @@ async def _rests(ground: Ground, person: Person) -> bool:
         )
     finally:
         await connection.close()
+    if row is None:
+        return False
     shown = all(v.seq >= row["last_seq"] and not v.open for v in person.viewers)
     return bool(shown and not row["needs_worker"] and row["state"] == "active")
 

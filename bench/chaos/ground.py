@@ -191,7 +191,7 @@ class Ground:
             row = await connection.fetchrow(
                 "select epoch, next_n from sessions where id = $1", session
             )
-            return bool(row["epoch"] > epoch and row["next_n"] == n)
+            return bool(row and row["epoch"] > epoch and row["next_n"] == n)
 
         try:
             return await wait_until(there, deadline, "the next epoch", 0.005)

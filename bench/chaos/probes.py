@@ -42,7 +42,7 @@ def install(directory: Path) -> None:
             reached(MID_DELTA)
 
     attachment.Attachment._show_previews = show_previews  # type: ignore[method-assign]
-    append = committer.append_worker
+    append = committer.append_worker  # type: ignore[attr-defined]
 
     async def append_worker(*arguments: Any) -> int | None:
         session, batch = arguments[2], arguments[3]
@@ -54,7 +54,7 @@ def install(directory: Path) -> None:
             reached(COMMIT_ACK)
         return base
 
-    committer.append_worker = append_worker
+    committer.append_worker = append_worker  # type: ignore[attr-defined,assignment]
     catch_up = hub.Hub.catch_up
 
     async def catching_up(self: Any, head: int | None = None) -> None:
