@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from csp_controlplane.errors import NotFound
+from csp_controlplane.sessions.service import SessionService
 from csp_controlplane.store.database import Database
 from support.gateways import Gateways
 from support.sessions import ALICE, new_session
+from support.waiting import wait_until
 
 
 async def _last_used(db: Database, session: str, days: float) -> None:
@@ -20,13 +22,31 @@ async def _last_used(db: Database, session: str, days: float) -> None:
         )
 
 
+async def _bindings(db: Database, session: str) -> list[bool]:
+    """For each worker that the session has had, whether it is gone."""
+    query = "select ended_at is not null as gone from bindings where session_id = $1"
+    async with db.tenant("t1") as connection:
+        return [row["gone"] for row in await connection.fetch(query, session)]
+
+
+async def _at_rest(service: SessionService, db: Database, session: str) -> None:
+    """Archives it, and returns when nothing is written to its log any more."""
+
+    async def ended() -> bool:
+        return all(await _bindings(db, session))
+
+    await wait_until(lambda: _bindings(db, session), 30, f"a worker of {session}")
+    await service.archive(ALICE, session)
+    await wait_until(ended, 30, f"the worker of {session} being gone")
+
+
 async def test_what_is_older_than_the_retention_goes_and_is_audited(
     gateways: Gateways, db: Database
 ) -> None:
     service = await gateways.start(retention_days=30)
     old, young = await new_session(service), await new_session(service)
-    await service.archive(ALICE, old.id)
-    await service.archive(ALICE, young.id)
+    await _at_rest(service, db, old.id)
+    await _at_rest(service, db, young.id)
     await _last_used(db, old.id, 31)
     await _last_used(db, young.id, 29)
     assert await service.erasure.expired() == 1
