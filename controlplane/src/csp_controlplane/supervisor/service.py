@@ -36,7 +36,7 @@ class ServiceSpec:
     """For people: `the gateway`."""
     command: Command
     ready: Callable[[], Awaitable[bool]]
-    ready_s: float = 30.0
+    ready_s: float = 60.0
     stop_signal: signal.Signals = signal.SIGTERM
     stop_s: float = 8.0
     before_start: Callable[[], None] = _nothing
