@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
@@ -78,9 +78,9 @@ class Attachment:
         async with self._core.channel(binding.endpoint) as channel:
             call = WorkerStub(channel).Attach(metadata=metadata)
             try:
-                spawn(self._tasks, self._guard(self._greet(call)), f"attach-greet-{session}")
-                spawn(self._tasks, self._guard(self._read(call)), f"attach-read-{session}")
-                spawn(self._tasks, self._guard(self._commit(call)), f"attach-commit-{session}")
+                spawn(self._tasks, self._guard(self._greet, call), f"attach-greet-{session}")
+                spawn(self._tasks, self._guard(self._read, call), f"attach-read-{session}")
+                spawn(self._tasks, self._guard(self._commit, call), f"attach-commit-{session}")
                 spawn(self._tasks, self._archiver.run(), f"attach-archive-{session}")
                 return await self._end
             finally:
@@ -105,9 +105,10 @@ class Attachment:
         except TimeoutError:
             self._finish(End("silent", f"the worker did not answer within {silence:g} s"))
 
-    async def _guard(self, work: Any) -> None:
+    async def _guard(self, work: Callable[[Any], Awaitable[None]], call: Any) -> None:
+        """Runs a part of the stream; a task that is cancelled before it began has begun nothing."""
         try:
-            await work
+            await work(call)
         except Fenced as error:
             log.warning("worker_fenced", session_id=self._hub.session, reason=str(error))
             self._finish(End("fenced", str(error)))
@@ -219,7 +220,7 @@ class Attachment:
         self._due.extendleft(reversed(await self._overdue(hello.input_cursor, self._hub.shown)))
         self._due_now.set()
         name = f"attach-deliver-{self._hub.session}"
-        spawn(self._tasks, self._guard(self._deliver(call)), name)
+        spawn(self._tasks, self._guard(self._deliver, call), name)
         self.attached.set()
 
     async def _overdue(self, cursor: int, until: int) -> list[LoggedEvent]:
