@@ -19,13 +19,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from csp_proto import worker_pb2 as pb
+from csp_worker.app import SERVER_OPTIONS
 
 SERVICE = "csp.worker.v1.Worker"
-SERVER_OPTIONS = (
-    ("grpc.so_reuseport", 0),
-    # Gateways ping each 5 s to notice a frozen worker; by default a server takes that for abuse.
-    ("grpc.http2.max_ping_strikes", 0),
-)
 
 
 class ReplaySession:

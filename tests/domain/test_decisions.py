@@ -41,6 +41,11 @@ def fact(type_: str, id_: str = "sevt_w", **fields: Any) -> WorkerFact:
     return WorkerFact(id_, type_, {"id": id_, "type": type_, **fields})
 
 
+def taken(decision: decisions.Decision | None) -> decisions.Decision:
+    assert decision is not None
+    return decision
+
+
 ACTIVE = Fold(state="active", titled=True)
 
 
@@ -166,17 +171,36 @@ def test_a_lost_worker_interrupts_the_turn_and_keeps_the_queue(make: EventFactor
     assert lost.fold.state == "error"
     assert lost.fold.queue == (Queued("m2"),)
     assert lost.fold.questions == ()
-    back = decisions.bound(lost.fold, {}, make)
+    back = taken(decisions.bound(lost.fold, {}, make))
     assert back.fold.state == "active"
 
 
 def test_recovery_without_work_says_that_the_session_is_idle(make: EventFactory) -> None:
-    back = decisions.bound(Fold(state="error"), {}, make)
+    back = taken(decisions.bound(Fold(state="error"), {}, make))
     assert types(back.events) == ["session.notice", "session.status_idle"]
 
 
 def test_binding_a_new_session_is_no_idle_event(make: EventFactory) -> None:
-    assert types(decisions.bound(Fold(), {}, make).events) == ["session.notice"]
+    assert types(taken(decisions.bound(Fold(), {}, make)).events) == ["session.notice"]
+
+
+@pytest.mark.parametrize(
+    "fold",
+    [
+        Fold(state="completed"),
+        Fold(state="paused"),
+        Fold(state="paused", queue=(Queued("m"),), suspended=True),
+    ],
+    ids=["completed", "paused", "suspended"],
+)
+def test_a_session_at_rest_takes_no_worker(fold: Fold, make: EventFactory) -> None:
+    assert decisions.bound(fold, {}, make) is None
+    assert decisions.bind_failed(fold, "no worker", make) is None
+
+
+def test_a_paused_session_with_work_takes_one(make: EventFactory) -> None:
+    waiting = Fold(state="paused", queue=(Queued("m"),))
+    assert taken(decisions.bound(waiting, {}, make)).fold.state == "active"
 
 
 @pytest.mark.parametrize(

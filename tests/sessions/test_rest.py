@@ -6,6 +6,8 @@ import pytest
 
 from csp_controlplane.errors import Conflict, NotFound
 from csp_controlplane.sessions.service import SessionService
+from csp_controlplane.store import sessions
+from csp_controlplane.store.database import Database
 from support.gateways import Gateways
 from support.sessions import ALICE, new_session, say, watching
 from support.waiting import wait_until
@@ -56,6 +58,31 @@ async def test_an_archived_session_rests_and_comes_back(gateways: Gateways) -> N
     sent = await say(service, session.id, "hello again")
     worker = await worker_of(gateways, session.id, nth=2)
     assert (await worker.next("input")).id == sent.id
+
+
+async def test_a_session_that_is_put_away_while_its_worker_is_prepared_gets_none(
+    gateways: Gateways, db: Database
+) -> None:
+    gateways.runtime.before_start = lambda worker: worker.may_bind.clear()
+    service = await gateways.start()
+    session = await new_session(service)
+    async with watching(service, session.id) as watcher:
+        await wait_until(lambda: gateways.runtime.workers, what="a worker")
+        await gateways.runtime.workers[0].asked_to_bind.wait()
+        await service.archive(ALICE, session.id)
+        await watcher.until("session.notice", code="paused")
+        await wait_until(lambda: let_go(db, session.id), what="the keeper's end")
+    assert (await service.get(ALICE, session.id)).state == "paused"
+    assert len(gateways.runtime.workers) == 1
+    assert not gateways.runtime.live
+    assert await sessions.live_binding(db, "t1", session.id) is None
+
+
+async def let_go(db: Database, session: str) -> bool:
+    """Whether no gateway looks after the session."""
+    async with db.tenant("t1") as connection:
+        query = "select lease_until is null from sessions where id = $1"
+        return bool(await connection.fetchval(query, session))
 
 
 async def listed(service: SessionService) -> list[str]:

@@ -19,6 +19,7 @@ from csp_controlplane.runtime.protocol import NoCapacity, WorkerGone, WorkerRef
 from csp_crds.agent import AgentSpec
 from csp_proto import worker_pb2 as pb
 from csp_proto import worker_pb2_grpc
+from csp_worker.app import SERVER_OPTIONS
 
 
 class HostileWorker(worker_pb2_grpc.WorkerServicer):
@@ -33,9 +34,12 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
         self._outgoing: asyncio.Queue[pb.WorkerFrame | None] = asyncio.Queue()
         self.attached = asyncio.Event()
         self.refuse_bind: str | None = None
+        self.asked_to_bind = asyncio.Event()
+        self.may_bind = asyncio.Event()
+        self.may_bind.set()
         self.workspace: list[pb.WorkspaceChunk] = []
         self.restored: list[pb.WorkspaceChunk] = []
-        self._server = grpc.aio.server()
+        self._server = grpc.aio.server(options=SERVER_OPTIONS)
         self._stopped: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -50,6 +54,8 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
         await asyncio.shield(self._stopped)
 
     async def Bind(self, request: pb.BindRequest, context: Any) -> pb.BindResponse:  # noqa: N802
+        self.asked_to_bind.set()
+        await self.may_bind.wait()
         if self.refuse_bind:
             await context.abort(grpc.StatusCode.INTERNAL, self.refuse_bind)
         self.bound = request

@@ -8,7 +8,9 @@ import json
 import grpc
 import grpc.aio
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from csp_controlplane.attach.core import CHANNEL_OPTIONS
 from csp_proto import worker_pb2 as pb
 from support.worker_client import Gateway, ModelRequests, WorkerProcess, say, script, spec
 from worker.conftest import NewGateway, NewWorker
@@ -218,3 +220,17 @@ async def test_a_full_spill_file_stops_the_turn_and_holds_the_next_one_back(
     end = await gateway.turn_end(first)
     assert (end["outcome"], end["reason"]) == ("interrupted", "log_unavailable")
     assert (await gateway.turn_end(second))["outcome"] == "completed"
+
+
+async def test_a_stream_on_which_nothing_happens_stays(worker: WorkerProcess) -> None:
+    """A gateway's pings on a silent stream are no abuse, or every idle session would lose it."""
+    options = dict(CHANNEL_OPTIONS) | {"grpc.keepalive_time_ms": 1000}  # the least there is
+    async with grpc.aio.insecure_channel(worker.endpoint, options=tuple(options.items())) as line:
+        stub = health_pb2_grpc.HealthStub(line)
+        watch = stub.Watch(health_pb2.HealthCheckRequest())
+        await watch.read()
+        silence = asyncio.ensure_future(watch.read())
+        done, _ = await asyncio.wait({silence}, timeout=5)
+        assert not done, f"the stream ended: {watch.details()}"
+        watch.cancel()
+        await asyncio.gather(silence, return_exceptions=True)

@@ -34,6 +34,14 @@ from csp_worker.spill import SpillFile
 from csp_worker.transcript import MirrorStore
 
 MESSAGE_BYTES = 64 * 1024 * 1024
+SERVER_OPTIONS = (
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MESSAGE_BYTES),
+    ("grpc.so_reuseport", 0),
+    # Gateways ping each 5 s to notice a frozen worker. A server takes pings on a silent stream for
+    # abuse by default and ends the connection at the third.
+    ("grpc.http2.max_ping_strikes", 0),
+)
 SHUTDOWN_SECONDS = 3.0
 PARENT_LOOK_SECONDS = 1.0
 SERVICE = worker_pb2.DESCRIPTOR.services_by_name["Worker"].full_name
@@ -102,13 +110,7 @@ class App:
             await self._close(server)
 
     def _server(self) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
-        server = grpc.aio.server(
-            options=[
-                ("grpc.max_receive_message_length", MESSAGE_BYTES),
-                ("grpc.max_send_message_length", MESSAGE_BYTES),
-                ("grpc.so_reuseport", 0),
-            ]
-        )
+        server = grpc.aio.server(options=SERVER_OPTIONS)
         servicer = WorkerServicer(self._auth, self._binder)
         worker_pb2_grpc.add_WorkerServicer_to_server(servicer, server)
         healthy = health.aio.HealthServicer()

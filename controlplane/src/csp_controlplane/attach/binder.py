@@ -41,7 +41,10 @@ class Bound:
 
 
 async def bind(core: Core, hub: Hub, row: SessionRow) -> Bound | None:
-    """A bound worker, or None when the lease went to another gateway. Raises BindFailed."""
+    """A bound worker, or None: the lease went to another gateway, or the session to rest.
+
+    Raises BindFailed.
+    """
     started = time.perf_counter()
     ref = await _worker(core, row)
     handle = f"csph_{secrets.token_urlsafe(32)}"
@@ -76,18 +79,25 @@ async def bind(core: Core, hub: Hub, row: SessionRow) -> Bound | None:
             code=error.code().name,
             details=error.details(),
         )
-        await sessions.end_binding(core.db, row.tenant, row.id, epoch, "bind_failed")
-        await core.runtime.discard(row.id, ref.worker_id)
+        await _take_back(core, row, binding, "bind_failed")
         raise BindFailed(f"The session's worker could not be prepared: {error.details()}") from None
     if response.claude_session_id and response.claude_session_id != row.claude_session_id:
         await sessions.set_claude_session(core.db, row.tenant, row.id, response.claude_session_id)
     seconds = time.perf_counter() - started
     core.metrics.session_bound(response.start, seconds)
     data = {"epoch": epoch, "start": response.start, "seconds": round(seconds, 3)}
-    await lifecycle.say_bound(core, hub, data)
+    if not await lifecycle.say_bound(core, hub, data):
+        await _take_back(core, row, binding, "at_rest")
+        return None
     if restored is not None and restored.stale:
         await lifecycle.say(core, hub, "workspace_restored", "warning", restored.message)
     return Bound(binding, response.start)
+
+
+async def _take_back(core: Core, row: SessionRow, binding: Binding, reason: str) -> None:
+    """Ends a binding that came to nothing, and its worker, which is never used again."""
+    await sessions.end_binding(core.db, row.tenant, row.id, binding.epoch, reason)
+    await core.runtime.discard(row.id, binding.worker_id)
 
 
 async def _worker(core: Core, row: SessionRow) -> WorkerRef:

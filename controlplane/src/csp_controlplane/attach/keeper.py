@@ -8,6 +8,7 @@ a worker lost need the session's lease.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 
 import structlog
@@ -27,6 +28,8 @@ from csp_controlplane.store.sessions import Binding, SessionRow
 log = structlog.get_logger(__name__)
 
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+STEADY_S = 10.0
+"""A stream that lasted so long was no failed attempt at one."""
 LOST = "The session's worker stopped unexpectedly. A new one is being prepared."
 
 
@@ -88,7 +91,7 @@ class Keeper:
         row = await sessions.load(core.db, hub.tenant, hub.session)
         if row is None:
             raise lifecycle.SessionGone(hub.session)
-        if row.state == "completed" or (row.state == "paused" and not row.fold.needs_worker):
+        if row.fold.at_rest:
             return False
         self.holds_lease = await sessions.take_lease(
             core.db, hub.tenant, hub.session, core.holder, core.settings.lease
@@ -120,10 +123,13 @@ class Keeper:
 
     async def _attach(self, binding: Binding) -> End:
         self._attachment = Attachment(self._core, self._hub, binding)
+        began = time.monotonic()
         try:
             return await self._attachment.run()
         finally:
             self._attachment = None
+            if time.monotonic() - began >= STEADY_S:
+                self._failures = 0
 
     async def _settle(self, binding: Binding, end: End) -> None:
         """What an attachment's end means for the binding."""

@@ -85,8 +85,8 @@ async def lose_worker(
     await decide_and_append(core, hub.tenant, hub.session, decide, hub=hub)
 
 
-async def say_bound(core: Core, hub: Hub, data: dict[str, Any]) -> None:
-    """Writes that the session has its worker."""
+async def say_bound(core: Core, hub: Hub, data: dict[str, Any]) -> bool:
+    """Writes that the session has its worker. False when the session no longer wants one."""
 
     def decide(fold: Fold) -> Decision | None:
         try:
@@ -94,7 +94,7 @@ async def say_bound(core: Core, hub: Hub, data: dict[str, Any]) -> None:
         except IllegalTransition:
             return None
 
-    await decide_and_append(core, hub.tenant, hub.session, decide, hub=hub)
+    return await decide_and_append(core, hub.tenant, hub.session, decide, hub=hub)
 
 
 async def say_bind_failed(core: Core, hub: Hub, message: str) -> None:

@@ -200,8 +200,13 @@ def _waiting_or_running(fold: Fold, make: EventFactory) -> NewEvent:
 # ---- the life of workers
 
 
-def bound(fold: Fold, data: dict[str, Any], make: EventFactory) -> Decision:
-    """A worker was bound. After trouble, says that the session is there again."""
+def bound(fold: Fold, data: dict[str, Any], make: EventFactory) -> Decision | None:
+    """A worker was bound. After trouble, says that the session is there again.
+
+    None when the session was put to rest while its worker was being prepared.
+    """
+    if fold.at_rest:
+        return None
     recovered = fold.state in ("error", "paused")
     text = "The session is back." if recovered else "The session is ready."
     notice = _notice(make, "resumed" if recovered else "worker_bound", "info", text, data)
@@ -304,14 +309,19 @@ def _interrupted(
     return [make.make("span.turn_end", end)]
 
 
-def bind_failed(fold: Fold, message: str, make: EventFactory) -> Decision:
-    """No worker could be had; the session keeps trying and says why, once per reason."""
+def bind_failed(fold: Fold, message: str, make: EventFactory) -> Decision | None:
+    """No worker could be had; the session keeps trying and says why, once per reason.
+
+    None when the session was put to rest meanwhile: nobody waits for one.
+    """
+    if fold.at_rest:
+        return None
     error = {
         "type": "unknown_error",
         "message": message,
         "retry_status": {"type": "retrying"},
     }
-    next_fold = fold if fold.state == "completed" else fold.after("bind_failed")
+    next_fold = fold.after("bind_failed")
     return Decision(next_fold, (make.make("session.error", {"error": error}),))
 
 

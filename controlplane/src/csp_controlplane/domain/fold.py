@@ -64,6 +64,11 @@ class Fold:
         return self.state != "completed" and bool(self.queue or self.turn)
 
     @property
+    def at_rest(self) -> bool:
+        """Whether it is over, or put away with nothing to do: no worker is to be bound to it."""
+        return self.state == "completed" or (self.state == "paused" and not self.needs_worker)
+
+    @property
     def waits_for_person(self) -> bool:
         return bool(self.questions)
 

@@ -240,7 +240,7 @@ class SessionService:
     ) -> Subscription:
         """Everything after a seq (default: from the start), then live. Close it when done."""
         row = await self._own(who, session_id)
-        quiet = row.state == "completed" or (row.state == "paused" and not row.fold.needs_worker)
+        quiet = row.fold.at_rest
         hub = await (self._attacher.hub(row) if quiet else self._attacher.keep(row))
         start = after if after is not None else max(0, row.last_seq - tail) if tail else 0
         return Subscription(
