@@ -19,18 +19,31 @@ QUIET_ROUNDS = 40
 MOST_NEWS = 500
 """Real things that may happen after one decision."""
 
+STUCK_S = 30
+"""Seconds in which something real must have happened, once it is under way."""
+
 
 class _Jumping(selectors.DefaultSelector):
     """Instead of waiting for a timer, moves the clock to it."""
 
     loop: VirtualLoop
+    _silent = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None or timeout <= 0:
             return super().select(timeout)
-        found = super().select(0 if self.loop.busy == 0 else min(timeout, 1.0))
-        if not found and self.loop.busy == 0:
+        if self.loop.busy:
+            return self._wait_for_something_real(timeout)
+        found = super().select(0)
+        if not found:
             self.loop.now += timeout
+        return found
+
+    def _wait_for_something_real(self, timeout: float) -> list[tuple[selectors.SelectorKey, int]]:
+        found = super().select(min(timeout, 1.0))
+        self._silent = 0.0 if found else self._silent + min(timeout, 1.0)
+        if self._silent > STUCK_S:
+            raise AssertionError(f"nothing real has happened for {STUCK_S} s, and nobody goes on")
         return found
 
 
