@@ -34,7 +34,9 @@ def busy_stack(own_stack: Stack) -> Iterator[Stack]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_until_sync(lambda: len(named(own_stack, "sleep")) == 2, 90, "the agent's commands")
-    chat.kill()
-    chat.wait()
+    try:
+        wait_until_sync(lambda: len(named(own_stack, "sleep")) == 2, 90, "the agent's commands")
+    finally:
+        chat.kill()
+        chat.wait()
     yield own_stack

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import httpx
@@ -17,7 +18,12 @@ PROXY = "csp_controlplane.proxy"
 
 def named(stack: Stack, program: str) -> list[int]:
     """Processes of a program that is not one of our modules."""
-    return [process.pid for process in stack.survivors() if process.name() == program]
+    found = []
+    for process in stack.survivors():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name() == program:
+                found.append(process.pid)
+    return found
 
 
 def supervisor_pid(stack: Stack) -> int:

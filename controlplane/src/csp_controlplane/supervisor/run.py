@@ -78,8 +78,11 @@ async def _supervise(options: UpOptions, settings: SupervisorSettings) -> int:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             await starting
+            link = await _sign_in_link(addresses)
+            # From here on its parts may fail: they are started again.
             lock.write_instance(options.layout, replace(instance, ready=True))
-            await _welcome(terminal, addresses, options.layout)
+            scripted = addresses.model_port is not None
+            terminal.ready(link, scripted=scripted, logs=str(options.layout.logs))
             await stopping
         return ExitCode.OK
     except BaseExceptionGroup as group:
@@ -92,10 +95,9 @@ async def _supervise(options: UpOptions, settings: SupervisorSettings) -> int:
             await assembly.stop()
 
 
-async def _welcome(terminal: Terminal, addresses: Addresses, layout: Layout) -> None:
+async def _sign_in_link(addresses: Addresses) -> str:
     async with OwnerAccess.open(addresses.database_url) as access:
-        link = await access.sign_in_link(addresses.url)
-    terminal.ready(link, scripted=addresses.model_port is not None, logs=str(layout.logs))
+        return await access.sign_in_link(addresses.url)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
