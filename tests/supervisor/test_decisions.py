@@ -126,9 +126,13 @@ def test_a_log_file_is_rotated_and_old_ones_go(tmp_path: Path) -> None:
 def test_a_pid_file_of_the_database_that_names_somebody_else_is_dropped(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.postgres.mkdir()
+    layout.postgres_sockets.mkdir(parents=True)
     file = layout.postgres / "postmaster.pid"
+    beside_the_socket = layout.postgres_sockets / ".s.PGSQL.5432.lock"
     for text in (f"{os.getpid()}\n/elsewhere\n", "nonsense", "", "4194304\n"):
         file.write_text(text)
+        beside_the_socket.write_text(text)
         remove_leftovers(layout)
         assert not file.exists()
+        assert not beside_the_socket.exists()
     remove_leftovers(layout)

@@ -176,10 +176,11 @@ async def _accepts(layout: Layout) -> bool:
 
 
 def remove_leftovers(layout: Layout) -> None:
-    """Ends a server that survived an earlier run, and drops a pid file whose process is not ours.
+    """Ends a server that survived an earlier run, and drops files that name one that did not.
 
-    PostgreSQL itself refuses to start when another process of its user has that number by now.
-    We hold the lock on the data directory, so no server on it can be in use.
+    PostgreSQL itself refuses to start when a process has that number, be it another program by now
+    or a dead server that nobody has collected yet. There are two such files: beside the data and
+    beside the socket. We hold the lock on the data directory, so no server on it can be in use.
     """
     file = layout.postgres / "postmaster.pid"
     try:
@@ -189,6 +190,8 @@ def remove_leftovers(layout: Layout) -> None:
     except (OSError, ValueError, psutil.Error):
         pass  # no file, or nobody has that number
     file.unlink(missing_ok=True)
+    for lock in layout.postgres_sockets.glob(".s.PGSQL.*.lock"):
+        lock.unlink(missing_ok=True)
 
 
 def _end_survivor(postmaster: psutil.Process) -> None:
