@@ -13,7 +13,7 @@ export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-python test-page lint lint-tree lint-style lint-layers lint-types lint-page lint-chart \
-	fmt bench bench-cluster e2e-binaries e2e e2e-long images generate check-generated build-page lock clean python
+	fmt bench chaos bench-cluster e2e-binaries e2e e2e-long images generate check-generated build-page lock clean python
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,10 @@ fmt: python ## Format the Python and page sources
 bench: python ## Print each figure of speed and memory with its bound; a miss fails
 	@$(PREPARE) environment page
 	@$(BIN)/python -m bench $(ARGS)
+
+chaos: python ## Kill everything hundreds of times and count what was lost (ARGS="--quick" for the short run)
+	@$(PREPARE) environment page
+	@$(BIN)/python -m bench.chaos $(ARGS)
 
 bench-cluster: python ## The same for sessions on an API server (and, where there is one, on a node)
 	@$(PREPARE) environment

@@ -6,7 +6,17 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from bench import first_token, growth, idle, page, relay_cpu, relay_latency, replay
+from bench import (
+    append,
+    first_token,
+    growth,
+    idle,
+    page,
+    relay_cpu,
+    relay_latency,
+    replay,
+    returns,
+)
 from bench.figures import Figure
 from bench.lab import Lab, open_lab
 
@@ -52,6 +62,12 @@ SUITES: tuple[Suite, ...] = (
         _in_lab(relay_latency.measure),
     ),
     Suite("replay", ("replay_ratio", "replay_growth", "append_growth"), _in_lab(replay.measure)),
+    Suite("append", ("append_ratio", "append_p50_ratio"), _in_lab(append.measure)),
+    Suite(
+        "returns",
+        ("reconnect_p95_s", "reconnect_restart_p95_s", "rebind_p95_s"),
+        returns.measure,
+    ),
     Suite("idle", ("idle_session_kb",), _in_lab(idle.measure)),
     Suite(
         "page",

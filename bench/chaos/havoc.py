@@ -21,6 +21,7 @@ from support.casualties import Family
 from support.waiting import DeadlineExceeded, wait_until
 
 PROBE_S = 6.0
+EARLY_S = 15.0
 PREY_S = 5.0
 REBIND_S = 20.0
 GATEWAY_PAUSE_S = 7.0
@@ -107,7 +108,7 @@ class Havoc:
             self._restart(name)
         return bool(reached)
 
-    async def _reached(self, place: str) -> list[tuple[str, str]]:
+    async def _reached(self, place: str, deadline: float = PROBE_S) -> list[tuple[str, str]]:
         """Arms the place in all gateways that run: who passed it, and with what in hand."""
         armed = {
             name: self._ground.points(name) / place for name in GATEWAYS if name not in self._busy
@@ -115,7 +116,7 @@ class Havoc:
         for path in armed.values():
             path.touch()
         with suppress(DeadlineExceeded):
-            await wait_until(lambda: any(map(_hit, armed.values())), PROBE_S, place)
+            await wait_until(lambda: any(map(_hit, armed.values())), deadline, place)
         for path in armed.values():
             path.unlink(missing_ok=True)
         reached = [name for name, path in armed.items() if _hit(path)]
@@ -129,14 +130,14 @@ class Havoc:
     async def _wake_late(self, blow: Blow) -> bool:
         """A gateway stops with facts in its hand, their worker dies, the session is bound again;
         when the new epoch has come as far as the old one, the gateway goes on."""
-        reached = await self._reached(BEFORE_APPEND)
+        reached = await self._reached(BEFORE_APPEND, EARLY_S)
         woken = False
         for name, note in reached:
             try:
                 session, epoch, first_n = note.split()
                 family = await self._ground.worker(session)
                 if _killed(family):
-                    woken = await self._ground.next_epoch_at(
+                    woken = await self._ground.stores.next_epoch_at(
                         session, int(epoch), int(first_n), REBIND_S
                     )
             finally:
@@ -227,50 +228,50 @@ class Havoc:
         return True
 
     async def _postgres(self, blow: Blow) -> bool:
-        await asyncio.to_thread(self._ground.kill_postgres)
+        await asyncio.to_thread(self._ground.stores.kill_postgres)
         return True
 
     async def _valkey(self, blow: Blow) -> bool:
-        await asyncio.to_thread(self._ground.kill_valkey)
+        await asyncio.to_thread(self._ground.stores.kill_valkey)
         return True
 
     async def _flush(self, blow: Blow) -> bool:
-        await asyncio.to_thread(self._ground.valkey.flush)
+        await asyncio.to_thread(self._ground.stores.valkey.flush)
         return True
 
     async def _cut_database(self, blow: Blow) -> bool:
-        await asyncio.to_thread(self._ground.relays[GATEWAYS[blow.whom % 2]].cut)
+        await asyncio.to_thread(self._ground.stores.relays[GATEWAYS[blow.whom % 2]].cut)
         return True
 
     async def _slow_database(self, blow: Blow) -> bool:
-        relay = self._ground.relays[GATEWAYS[blow.whom % 2]]
+        relay = self._ground.stores.relays[GATEWAYS[blow.whom % 2]]
         await asyncio.to_thread(relay.hold_answers)
         await asyncio.sleep(0.3 + 2 * blow.how)
         await asyncio.to_thread(relay.release)
         return True
 
     async def _cut_cache(self, blow: Blow) -> bool:
-        await asyncio.to_thread(self._ground.relays["cache"].cut)
+        await asyncio.to_thread(self._ground.stores.relays["cache"].cut)
         return True
 
     async def _read_only(self, blow: Blow) -> bool:
-        await self._ground.read_only(True)
+        await self._ground.stores.read_only(True)
         try:
             await asyncio.sleep(1 + 2 * blow.how)
         finally:
-            await self._ground.read_only(False)
+            await self._ground.stores.read_only(False)
         return True
 
     async def _full(self, blow: Blow) -> bool:
-        if not await asyncio.to_thread(self._ground.fill, True):
+        if not await asyncio.to_thread(self._ground.stores.fill, True):
             return False
         try:
             await asyncio.sleep(1 + 2 * blow.how)
         finally:
-            await asyncio.to_thread(self._ground.fill, False)
+            await asyncio.to_thread(self._ground.stores.fill, False)
             # A server that could not write its own log has ended.
-            if not self._ground.postgres_runs():
-                await asyncio.to_thread(self._ground.kill_postgres)
+            if not self._ground.stores.postgres_runs():
+                await asyncio.to_thread(self._ground.stores.kill_postgres)
         return True
 
 

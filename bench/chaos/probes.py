@@ -21,6 +21,8 @@ ACK_SHOW = "ack-show"
 BEFORE_APPEND = "before-append"
 """Stops instead, with facts in its hand; the taken file says whose they are."""
 
+EARLY_N = 4
+
 
 def install(directory: Path) -> None:
     """Wraps the functions that pass the places."""
@@ -46,7 +48,9 @@ def install(directory: Path) -> None:
 
     async def append_worker(*arguments: Any) -> int | None:
         session, batch = arguments[2], arguments[3]
-        if batch.types[0] == "agent.message":
+        # Early facts: the next epoch is where they belong for as long as its CLI takes to start.
+        # Without a fold of their own, since its version would protect them as well.
+        if arguments[4] is None and batch.first_n <= EARLY_N:
             note = f"{session} {batch.epoch} {batch.first_n}"
             reached(BEFORE_APPEND, signal.SIGSTOP, note)
         base = await append(*arguments)

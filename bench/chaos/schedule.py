@@ -53,6 +53,7 @@ QUICK: Mapping[str, int] = {
     "old epoch woken late": 4,
 }
 PAUSE_S = (0.2, 1.2)
+WORKERS = ("worker", "cli")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,11 @@ class Schedule:
 
     seed: int
     blows: tuple[Blow, ...] = field(repr=False)
+
+    def lanes(self) -> tuple[tuple[Blow, ...], tuple[Blow, ...]]:
+        """Those at workers, and the others: one of each goes on at the same time."""
+        workers = tuple(blow for blow in self.blows if blow.kind.startswith(WORKERS))
+        return workers, tuple(blow for blow in self.blows if not blow.kind.startswith(WORKERS))
 
 
 def make(seed: int, quotas: Mapping[str, int], share: tuple[int, int] = (1, 1)) -> Schedule:

@@ -13,7 +13,7 @@ import pytest
 import redis.asyncio
 
 from csp_controlplane.domain.principal import Principal
-from csp_controlplane.store import workspaces
+from csp_controlplane.store import checkpoints
 from csp_controlplane.store.database import Database
 from csp_crds import names
 from support.apiserver import ApiServer
@@ -133,8 +133,7 @@ async def test_files_and_conversation_outlive_the_pod(whole: Whole, db: Database
     await whole.turns(session_id, 1)
 
     async def saved() -> bool:
-        archive = await workspaces.newest(db, TENANT, session_id)
-        return archive is not None and archive.outcome == "stored"
+        return await checkpoints.newest(db, TENANT, session_id) is not None
 
     await wait_until(saved, 30, "the working directory being kept")
     first = (await whole.until("one", is_true("Bound")))["status"]["pod"]["uid"]

@@ -60,6 +60,9 @@ async def test_a_fork_begins_as_its_parent_did_and_goes_its_own_way(
     assert "THIRD" in asked
     assert "SECOND" not in asked
     assert await log_of(client, session) == parent, "the parent does not notice"
+    family = (await client.get(f"/sessions/{branch}/branches")).json()["data"]
+    assert family[0]["said"] is None
+    assert family[1]["said"].startswith("THIRD ")
 
 
 async def test_a_fork_at_the_first_message_begins_empty(client: httpx.AsyncClient) -> None:

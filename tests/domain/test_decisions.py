@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from csp_controlplane.domain import decisions
+from csp_controlplane.domain import course, decisions
 from csp_controlplane.domain.decisions import WorkerFact, accept, follow
 from csp_controlplane.domain.events import EventFactory, NewEvent
 from csp_controlplane.domain.fold import Fold, Question, Queued, Turn
@@ -156,7 +156,7 @@ def test_a_lost_worker_interrupts_the_turn_and_keeps_the_queue(make: EventFactor
         queue=(Queued("m2"),),
         questions=(Question("u1", "Bash", "Bash"),),
     )
-    lost = decisions.worker_lost(fold, "gone", [{"event_id": "e", "text": "par"}], make)
+    lost = course.worker_lost(fold, "gone", [{"event_id": "e", "text": "par"}], make)
     assert types(lost.events) == [
         "span.turn_end",
         "session.notice",
@@ -171,17 +171,17 @@ def test_a_lost_worker_interrupts_the_turn_and_keeps_the_queue(make: EventFactor
     assert lost.fold.state == "error"
     assert lost.fold.queue == (Queued("m2"),)
     assert lost.fold.questions == ()
-    back = taken(decisions.bound(lost.fold, {}, make))
+    back = taken(course.bound(lost.fold, {}, make))
     assert back.fold.state == "active"
 
 
 def test_recovery_without_work_says_that_the_session_is_idle(make: EventFactory) -> None:
-    back = taken(decisions.bound(Fold(state="error"), {}, make))
+    back = taken(course.bound(Fold(state="error"), {}, make))
     assert types(back.events) == ["session.notice", "session.status_idle"]
 
 
 def test_binding_a_new_session_is_no_idle_event(make: EventFactory) -> None:
-    assert types(taken(decisions.bound(Fold(), {}, make)).events) == ["session.notice"]
+    assert types(taken(course.bound(Fold(), {}, make)).events) == ["session.notice"]
 
 
 @pytest.mark.parametrize(
@@ -194,13 +194,13 @@ def test_binding_a_new_session_is_no_idle_event(make: EventFactory) -> None:
     ids=["completed", "paused", "suspended"],
 )
 def test_a_session_at_rest_takes_no_worker(fold: Fold, make: EventFactory) -> None:
-    assert decisions.bound(fold, {}, make) is None
-    assert decisions.bind_failed(fold, "no worker", make) is None
+    assert course.bound(fold, {}, make) is None
+    assert course.bind_failed(fold, "no worker", make) is None
 
 
 def test_a_paused_session_with_work_takes_one(make: EventFactory) -> None:
     waiting = Fold(state="paused", queue=(Queued("m"),))
-    assert taken(decisions.bound(waiting, {}, make)).fold.state == "active"
+    assert taken(course.bound(waiting, {}, make)).fold.state == "active"
 
 
 @pytest.mark.parametrize(
@@ -213,11 +213,11 @@ def test_a_paused_session_with_work_takes_one(make: EventFactory) -> None:
     ],
 )
 def test_only_a_session_that_waits_for_input_is_paused(fold: Fold, make: EventFactory) -> None:
-    assert decisions.pause(fold, make) is None
+    assert course.pause(fold, make) is None
 
 
 def test_a_message_wakes_a_paused_session(make: EventFactory) -> None:
-    paused = decisions.pause(ACTIVE, make)
+    paused = course.pause(ACTIVE, make)
     assert paused is not None
     assert not paused.fold.needs_worker
     woken = accept(paused.fold, "user.message", {"content": TEXT}, make)
@@ -225,7 +225,7 @@ def test_a_message_wakes_a_paused_session(make: EventFactory) -> None:
 
 
 def test_a_finished_session_takes_nothing_more(make: EventFactory) -> None:
-    finished = decisions.finish(Fold(state="running", turn=Turn("t")), make)
+    finished = course.finish(Fold(state="running", turn=Turn("t")), make)
     assert types(finished.events) == ["span.turn_end", "session.status_terminated"]
     with pytest.raises(Conflict, match="has ended"):
         accept(finished.fold, "user.message", {"content": TEXT}, make)

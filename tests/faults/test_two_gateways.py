@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import psutil
 import pytest
 
-from support.casualties import kill, worker_of
+from support.casualties import gateway_on, kill, worker_of
 from support.play import bash, say, script, settled, slow, watching
 from support.stack import Stack
 from support.viewer import Viewer, text_message
@@ -38,17 +38,6 @@ async def both(pair: Stack) -> AsyncIterator[tuple[Viewer, Viewer]]:
         await wait_until(lambda: second.seq == first.seq, what="both having the same")
         assert second.facts == first.facts
         await second.close()
-
-
-def gateway_on(port: int) -> int:
-    """The process that listens there."""
-    (pid,) = {
-        connection.pid
-        for connection in psutil.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,)
-    }
-    assert pid is not None
-    return pid
 
 
 async def test_what_is_said_at_one_is_streamed_and_logged_at_both(pair: Stack) -> None:

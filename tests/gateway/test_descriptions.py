@@ -87,6 +87,7 @@ def test_every_path_of_the_contract_is_described(document: dict[str, Any]) -> No
         "/sessions/import": "post",
         "/sessions/{session_id}/export": "get",
         "/sessions/{session_id}/fork": "post",
+        "/sessions/{session_id}/rewind": "post",
         "/sessions/{session_id}/branches": "get",
         "/sessions/{session_id}/shares": "get post",
         "/sessions/{session_id}/shares/{share_id}": "delete",

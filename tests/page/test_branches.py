@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Locator, expect
 
 from support.visitor import ANSWER_MS, Visitor
-from support.worker_client import say, script
+from support.worker_client import say, script, tool
 
 pytestmark = pytest.mark.browser
 
@@ -98,3 +98,27 @@ async def test_escape_leaves_the_message_as_it_was(visitor: Visitor) -> None:
     await visitor.page.keyboard.press("Escape")
     await expect(visitor.kind("user")).to_contain_text("KEEP")
     await expect(visitor.button("Send in a branch")).to_have_count(0)
+
+
+async def test_files_are_taken_back_after_a_question(visitor: Visitor) -> None:
+    write = tool("Write", file_path="a.txt", content="one\n")
+    await visitor.start("PLAIN " + script(say("nothing yet")))
+    await visitor.settled()
+    await visitor.say("WRITE " + script(write, say("written")))
+    await visitor.allow()
+    await visitor.settled()
+    await visitor.button("Files").click()
+    shown = visitor.page.get_by_role("complementary", name="Files")
+    await expect(shown).to_contain_text("a.txt", timeout=ANSWER_MS)
+
+    await act_on_message(visitor, "WRITE", "Take the files back to here")
+    dialog = visitor.page.get_by_role("dialog", name="Take the files back?")
+    await dialog.get_by_role("button", name="Back", exact=True).click()
+    await expect(shown).to_contain_text("a.txt")
+    await act_on_message(visitor, "WRITE", "Take the files back to here")
+    await dialog.get_by_role("button", name="Take the files back", exact=True).click()
+    await expect(visitor.kind("notice")).to_contain_text("The files were taken back")
+    await visitor.state("active")
+    await visitor.button("Refresh").click()
+    await expect(shown).not_to_contain_text("a.txt", timeout=ANSWER_MS)
+    await expect(visitor.kind("answer").last).to_contain_text("written")

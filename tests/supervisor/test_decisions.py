@@ -52,6 +52,13 @@ def test_a_part_gets_its_settings_and_no_key(
     assert not given.keys() & {*lacks, *never}
 
 
+def test_credentials_of_a_bucket_are_for_gateways_that_have_one() -> None:
+    ours = {**OURS, "CSP_OBJECTS_URL": "s3://files/csp"}
+    assert child_environment("gateway", ours, {})["AWS_SECRET_ACCESS_KEY"] == "aws"
+    for component in ("worker", "proxy", "model", "prepare"):
+        assert "AWS_SECRET_ACCESS_KEY" not in child_environment(component, ours, {})
+
+
 def test_only_the_proxy_gets_the_key_and_the_way_out() -> None:
     given = child_environment("proxy", OURS, {"CSP_PROXY_PORT": "1"})
     assert given["ANTHROPIC_API_KEY"] == "sk-real"

@@ -75,6 +75,17 @@ def listener(path: str) -> int:
     return pid
 
 
+def gateway_on(port: int) -> int:
+    """The process that listens there."""
+    (pid,) = {
+        connection.pid
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,)
+    }
+    assert pid is not None
+    return pid
+
+
 def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 

@@ -34,11 +34,15 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
         self._outgoing: asyncio.Queue[pb.WorkerFrame | None] = asyncio.Queue()
         self.attached = asyncio.Event()
         self.refuse_bind: str | None = None
+        self.workspace: list[pb.WorkspaceManifest] = []
+        self.pieces: list[bytes] = []
+        self.asked: list[bytes] = []
+        self.wants: list[bytes] = []
+        self.offered: list[pb.WorkspaceManifest] = []
+        self.restored: list[bytes] = []
         self.asked_to_bind = asyncio.Event()
         self.may_bind = asyncio.Event()
         self.may_bind.set()
-        self.workspace: list[pb.WorkspaceChunk] = []
-        self.restored: list[pb.WorkspaceChunk] = []
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
         self._stopped: asyncio.Task[None] | None = None
 
@@ -103,14 +107,29 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
 
     async def SaveWorkspace(  # noqa: N802
         self, request: pb.SaveWorkspaceRequest, context: Any
-    ) -> AsyncIterator[pb.WorkspaceChunk]:
-        for chunk in self.workspace:
-            yield chunk
+    ) -> AsyncIterator[pb.WorkspaceManifest]:
+        if not self.workspace:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
+        for part in self.workspace:
+            yield part
+
+    async def ReadPieces(  # noqa: N802
+        self, request: pb.ReadPiecesRequest, context: Any
+    ) -> AsyncIterator[pb.WorkspacePiece]:
+        self.asked += [bytes(name) for name in request.pieces]
+        for data in self.pieces:
+            yield pb.WorkspacePiece(data=data)
+
+    async def OfferWorkspace(  # noqa: N802
+        self, requests: AsyncIterator[pb.WorkspaceManifest], context: Any
+    ) -> pb.OfferWorkspaceResponse:
+        self.offered = [part async for part in requests]
+        return pb.OfferWorkspaceResponse(wanted=self.wants)
 
     async def RestoreWorkspace(  # noqa: N802
-        self, requests: AsyncIterator[pb.WorkspaceChunk], context: Any
+        self, requests: AsyncIterator[pb.WorkspacePiece], context: Any
     ) -> pb.RestoreWorkspaceResponse:
-        self.restored = [chunk async for chunk in requests]
+        self.restored = [piece.data async for piece in requests]
         return pb.RestoreWorkspaceResponse(files=1)
 
     async def _read(self, requests: AsyncIterator[pb.GatewayFrame]) -> None:

@@ -8,11 +8,13 @@ name.
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,6 +31,19 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def quiet_port() -> int:
+    """One that is free with its neighbour, and that the kernel gives to no connection meanwhile.
+
+    For a server that binds it only seconds later; Linux takes ports from 32768 on by itself.
+    """
+    while True:
+        port = random.randrange(10_000, 30_000)
+        with socket.socket() as probe, socket.socket() as neighbour, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            neighbour.bind(("127.0.0.1", port + 1))
+            return port
 
 
 def listens(port: int) -> bool:

@@ -24,7 +24,7 @@ import psutil
 from csp_controlplane.supervisor.access import OwnerAccess
 from csp_controlplane.supervisor.layout import Layout
 from csp_controlplane.supervisor.lock import Instance, read_instance
-from support.processes import ServerProcess, free_port, processes_of
+from support.processes import ServerProcess, processes_of, quiet_port
 from support.waiting import wait_until_sync
 
 _READY_WITHIN = 110.0
@@ -38,7 +38,7 @@ class Stack:
         self.directory = Path(tempfile.mkdtemp(prefix="csp-up-"))
         self.layout = Layout(self.directory / "data")
         self.layout.data.mkdir(mode=0o700)
-        self._options = ["--port", str(free_port()), *options]
+        self._options = ["--port", str(quiet_port()), *options]
         self._environment = {
             "CSP_DATA_DIR": str(self.layout.data),
             "CSP_SCRIPTED_WORD_DELAY_MS": "0",

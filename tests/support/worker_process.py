@@ -88,6 +88,7 @@ class WorkerProcess:
                 "CSP_WORKER_MODEL_BASE_URL": model_base_url,
                 "CSP_WORKER_AGENT_JSON": (agent or spec()).model_dump_json(),
                 "CSP_WORKER_LOG_LEVEL": "debug",
+                "CSP_WORKER_GRACE_SECONDS": "0",
                 **(environment or {}),
             },
         )

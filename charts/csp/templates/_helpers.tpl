@@ -163,6 +163,36 @@ begins the names of the component's log settings. */}}
     secretKeyRef: {name: {{ include "csp.redisSecret" . }}, key: url}
 {{- end }}
 
+{{/* Where checkpoints of working directories go. */}}
+{{- define "csp.objectsEnv" -}}
+{{- with .Values.objects }}
+{{- if .url }}
+- name: CSP_OBJECTS_URL
+  value: {{ .url | quote }}
+{{- with .endpoint }}
+- name: AWS_ENDPOINT_URL
+  value: {{ . | quote }}
+{{- if hasPrefix "http://" . }}
+- name: AWS_ALLOW_HTTP
+  value: "true"
+{{- end }}
+{{- end }}
+{{- with .region }}
+- name: AWS_REGION
+  value: {{ . | quote }}
+{{- end }}
+{{- with .existingSecret }}
+- name: AWS_ACCESS_KEY_ID
+  valueFrom:
+    secretKeyRef: {name: {{ . }}, key: access-key-id}
+- name: AWS_SECRET_ACCESS_KEY
+  valueFrom:
+    secretKeyRef: {name: {{ . }}, key: secret-access-key}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* Whether the scripted model answers: as long as nobody named a key or an address. */}}
 {{- define "csp.scripted" -}}
 {{- if not (or .Values.model.apiKey .Values.model.existingSecret .Values.model.upstreamUrl) }}true{{ end }}

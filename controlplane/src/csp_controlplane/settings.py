@@ -46,6 +46,19 @@ class DatabaseSettings(BaseSettings):
         return (self.migration_url or self.url).get_secret_value()
 
 
+class ObjectSettings(BaseSettings):
+    """Where checkpoints of working directories lie."""
+
+    model_config = SettingsConfigDict(env_prefix="CSP_OBJECTS_", frozen=True)
+
+    url: str = Field(
+        "database:",
+        description="s3://bucket/prefix, file:///folder, or database: for a table. A bucket's "
+        "address, region and credentials are read from AWS_ENDPOINT_URL, AWS_REGION, "
+        "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, or from the pod's identity.",
+    )
+
+
 class RedisSettings(BaseSettings):
     """Redis or Valkey, which holds only what can be lost."""
 

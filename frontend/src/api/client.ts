@@ -99,6 +99,8 @@ export const api = {
   forkSession: (id: string, body: ForkCreate) =>
     take(client.POST(`${SESSION}/fork`, { ...on(id), body })),
   branches: async (id: string) => (await take(client.GET(`${SESSION}/branches`, on(id)))).data,
+  rewind: (id: string, to: string) =>
+    take(client.POST(`${SESSION}/rewind`, { ...on(id), body: { to } })),
   shares: async (id: string) => (await take(client.GET(`${SESSION}/shares`, on(id)))).data,
   createShare: (id: string, hours: number) =>
     take(client.POST(`${SESSION}/shares`, { ...on(id), body: { expires_in_hours: hours } })),

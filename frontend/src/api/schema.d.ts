@@ -352,6 +352,28 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/sessions/{session_id}/rewind": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Rewind Session
+         * @description Ours: takes the files back to what they were before a message; the conversation stays.
+         *
+         *     A running turn is interrupted.
+         */
+        readonly post: operations["rewind_session"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/sessions/{session_id}/branches": {
         readonly parameters: {
             readonly query?: never;
@@ -1315,6 +1337,11 @@ export interface components {
             /** Title */
             readonly title: string | null;
             /**
+             * Said
+             * @description A fork's first own message, in a line.
+             */
+            readonly said: string | null;
+            /**
              * State
              * @enum {string}
              */
@@ -2000,6 +2027,17 @@ export interface components {
             readonly content?: readonly (components["schemas"]["TextBlock"] | components["schemas"]["ImageBlock"] | components["schemas"]["DocumentBlock"])[] | null;
         } & {
             readonly [key: string]: unknown;
+        };
+        /**
+         * Rewind
+         * @description Where the files of a session go back to.
+         */
+        readonly Rewind: {
+            /**
+             * To
+             * @description Id of a user.message: the files become what they were before it.
+             */
+            readonly to: string;
         };
         /**
          * SelfHosted
@@ -3724,6 +3762,50 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": components["schemas"]["ForkCreate"];
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SessionAnswer"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Refused; see the table of errors. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly rewind_session: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly session_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Rewind"];
             };
         };
         readonly responses: {

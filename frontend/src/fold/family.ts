@@ -1,9 +1,18 @@
 /** A family of forks as a tree, and what two of its members have in common. Pure. */
+import { t } from "../strings";
 
 export interface Member {
   readonly id: string;
   readonly parent: string | null;
   readonly forked_seq: number | null;
+}
+
+/** What tells a branch from its siblings: its own first message rather than the common title. */
+export function branchName(branch: {
+  readonly said: string | null;
+  readonly title: string | null;
+}): string {
+  return branch.said ?? branch.title ?? t.app.untitled;
 }
 
 export interface Placed<T extends Member> {

@@ -11,6 +11,8 @@ import * as tools from "./tools";
 import * as turns from "./turns";
 import { emptyView, type View } from "./view";
 
+const NEW_FILES = new Set(["worker_bound", "resumed", "files_taken_back", "workspace_restored"]);
+
 /** The view after events `firstSeq`, `firstSeq` + 1, … Events that are already in it are skipped. */
 export function applyEvents(view: View, firstSeq: number, events: readonly LogEvent[]): View {
   const draft = new Draft(view);
@@ -161,6 +163,8 @@ function applyRest(draft: Draft, event: LogEvent, seq: number): void {
       turns.problem(draft, event, seq);
       return;
     case "session.notice":
+      // Whoever shows files looks again: they may be others now.
+      if (NEW_FILES.has(event.code)) view.fileChanges += 1;
       if (event.code === "worker_bound") return;
       draft.append({
         ...base,

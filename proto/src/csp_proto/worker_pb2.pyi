@@ -262,32 +262,76 @@ class FileChunk(_message.Message):
     def __init__(self, data: _Optional[bytes] = ..., total_size: _Optional[int] = ...) -> None: ...
 
 class SaveWorkspaceRequest(_message.Message):
-    __slots__ = ("known_fingerprint", "max_bytes")
+    __slots__ = ("known_fingerprint", "limits")
     KNOWN_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
-    MAX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     known_fingerprint: str
-    max_bytes: int
-    def __init__(self, known_fingerprint: _Optional[str] = ..., max_bytes: _Optional[int] = ...) -> None: ...
+    limits: WorkspaceLimits
+    def __init__(self, known_fingerprint: _Optional[str] = ..., limits: _Optional[_Union[WorkspaceLimits, _Mapping]] = ...) -> None: ...
 
-class WorkspaceChunk(_message.Message):
-    __slots__ = ("data", "outcome", "fingerprint", "max_bytes")
-    class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-        __slots__ = ()
-        STORED: _ClassVar[WorkspaceChunk.Outcome]
-        UNCHANGED: _ClassVar[WorkspaceChunk.Outcome]
-        TOO_LARGE: _ClassVar[WorkspaceChunk.Outcome]
-    STORED: WorkspaceChunk.Outcome
-    UNCHANGED: WorkspaceChunk.Outcome
-    TOO_LARGE: WorkspaceChunk.Outcome
+class WorkspaceLimits(_message.Message):
+    __slots__ = ("total_bytes", "file_bytes", "exclude")
+    TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FILE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
+    total_bytes: int
+    file_bytes: int
+    exclude: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, total_bytes: _Optional[int] = ..., file_bytes: _Optional[int] = ..., exclude: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class WorkspaceManifest(_message.Message):
+    __slots__ = ("data", "unchanged", "fingerprint", "files", "size_bytes", "pieces", "left_out", "left_out_count", "replace", "limits")
     DATA_FIELD_NUMBER: _ClassVar[int]
-    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    UNCHANGED_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
-    MAX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PIECES_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REPLACE_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     data: bytes
-    outcome: WorkspaceChunk.Outcome
+    unchanged: bool
     fingerprint: str
-    max_bytes: int
-    def __init__(self, data: _Optional[bytes] = ..., outcome: _Optional[_Union[WorkspaceChunk.Outcome, str]] = ..., fingerprint: _Optional[str] = ..., max_bytes: _Optional[int] = ...) -> None: ...
+    files: int
+    size_bytes: int
+    pieces: _containers.RepeatedScalarFieldContainer[bytes]
+    left_out: _containers.RepeatedCompositeFieldContainer[LeftOut]
+    left_out_count: int
+    replace: bool
+    limits: WorkspaceLimits
+    def __init__(self, data: _Optional[bytes] = ..., unchanged: _Optional[bool] = ..., fingerprint: _Optional[str] = ..., files: _Optional[int] = ..., size_bytes: _Optional[int] = ..., pieces: _Optional[_Iterable[bytes]] = ..., left_out: _Optional[_Iterable[_Union[LeftOut, _Mapping]]] = ..., left_out_count: _Optional[int] = ..., replace: _Optional[bool] = ..., limits: _Optional[_Union[WorkspaceLimits, _Mapping]] = ...) -> None: ...
+
+class LeftOut(_message.Message):
+    __slots__ = ("path", "reason", "size_bytes")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    reason: str
+    size_bytes: int
+    def __init__(self, path: _Optional[str] = ..., reason: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class ReadPiecesRequest(_message.Message):
+    __slots__ = ("pieces",)
+    PIECES_FIELD_NUMBER: _ClassVar[int]
+    pieces: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, pieces: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class WorkspacePiece(_message.Message):
+    __slots__ = ("data",)
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    def __init__(self, data: _Optional[bytes] = ...) -> None: ...
+
+class OfferWorkspaceResponse(_message.Message):
+    __slots__ = ("kept", "wanted")
+    KEPT_FIELD_NUMBER: _ClassVar[int]
+    WANTED_FIELD_NUMBER: _ClassVar[int]
+    kept: bool
+    wanted: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, kept: _Optional[bool] = ..., wanted: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class RestoreWorkspaceResponse(_message.Message):
     __slots__ = ("files",)

@@ -62,11 +62,21 @@ class WorkerStub:
         self.SaveWorkspace = channel.unary_stream(
                 '/csp.worker.v1.Worker/SaveWorkspace',
                 request_serializer=csp__proto_dot_worker__pb2.SaveWorkspaceRequest.SerializeToString,
-                response_deserializer=csp__proto_dot_worker__pb2.WorkspaceChunk.FromString,
+                response_deserializer=csp__proto_dot_worker__pb2.WorkspaceManifest.FromString,
+                _registered_method=True)
+        self.ReadPieces = channel.unary_stream(
+                '/csp.worker.v1.Worker/ReadPieces',
+                request_serializer=csp__proto_dot_worker__pb2.ReadPiecesRequest.SerializeToString,
+                response_deserializer=csp__proto_dot_worker__pb2.WorkspacePiece.FromString,
+                _registered_method=True)
+        self.OfferWorkspace = channel.stream_unary(
+                '/csp.worker.v1.Worker/OfferWorkspace',
+                request_serializer=csp__proto_dot_worker__pb2.WorkspaceManifest.SerializeToString,
+                response_deserializer=csp__proto_dot_worker__pb2.OfferWorkspaceResponse.FromString,
                 _registered_method=True)
         self.RestoreWorkspace = channel.stream_unary(
                 '/csp.worker.v1.Worker/RestoreWorkspace',
-                request_serializer=csp__proto_dot_worker__pb2.WorkspaceChunk.SerializeToString,
+                request_serializer=csp__proto_dot_worker__pb2.WorkspacePiece.SerializeToString,
                 response_deserializer=csp__proto_dot_worker__pb2.RestoreWorkspaceResponse.FromString,
                 _registered_method=True)
 
@@ -111,15 +121,30 @@ class WorkerServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SaveWorkspace(self, request, context):
-        """The working directory as one archive, or the news that there is nothing to send.
+        """What the working directory holds: a manifest, or the news that it is what it was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadPieces(self, request, context):
+        """Pieces that the last manifest named. One that has changed since does not come.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OfferWorkspace(self, request_iterator, context):
+        """The manifest of an earlier worker, before Bind and for the same session and epoch: from the
+        first message on this worker is no other session's. FAILED_PRECONDITION once a session is
+        bound. Answered with the pieces that the worker lacks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RestoreWorkspace(self, request_iterator, context):
-        """The archive of an earlier worker, before Bind and for the same session and epoch: from the
-        first chunk on this worker is no other session's. FAILED_PRECONDITION once a session is bound.
+        """Those pieces; the directory is what the manifest says once this has been answered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,11 +181,21 @@ def add_WorkerServicer_to_server(servicer, server):
             'SaveWorkspace': grpc.unary_stream_rpc_method_handler(
                     servicer.SaveWorkspace,
                     request_deserializer=csp__proto_dot_worker__pb2.SaveWorkspaceRequest.FromString,
-                    response_serializer=csp__proto_dot_worker__pb2.WorkspaceChunk.SerializeToString,
+                    response_serializer=csp__proto_dot_worker__pb2.WorkspaceManifest.SerializeToString,
+            ),
+            'ReadPieces': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadPieces,
+                    request_deserializer=csp__proto_dot_worker__pb2.ReadPiecesRequest.FromString,
+                    response_serializer=csp__proto_dot_worker__pb2.WorkspacePiece.SerializeToString,
+            ),
+            'OfferWorkspace': grpc.stream_unary_rpc_method_handler(
+                    servicer.OfferWorkspace,
+                    request_deserializer=csp__proto_dot_worker__pb2.WorkspaceManifest.FromString,
+                    response_serializer=csp__proto_dot_worker__pb2.OfferWorkspaceResponse.SerializeToString,
             ),
             'RestoreWorkspace': grpc.stream_unary_rpc_method_handler(
                     servicer.RestoreWorkspace,
-                    request_deserializer=csp__proto_dot_worker__pb2.WorkspaceChunk.FromString,
+                    request_deserializer=csp__proto_dot_worker__pb2.WorkspacePiece.FromString,
                     response_serializer=csp__proto_dot_worker__pb2.RestoreWorkspaceResponse.SerializeToString,
             ),
     }
@@ -325,7 +360,61 @@ class Worker:
             target,
             '/csp.worker.v1.Worker/SaveWorkspace',
             csp__proto_dot_worker__pb2.SaveWorkspaceRequest.SerializeToString,
-            csp__proto_dot_worker__pb2.WorkspaceChunk.FromString,
+            csp__proto_dot_worker__pb2.WorkspaceManifest.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadPieces(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/csp.worker.v1.Worker/ReadPieces',
+            csp__proto_dot_worker__pb2.ReadPiecesRequest.SerializeToString,
+            csp__proto_dot_worker__pb2.WorkspacePiece.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OfferWorkspace(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/csp.worker.v1.Worker/OfferWorkspace',
+            csp__proto_dot_worker__pb2.WorkspaceManifest.SerializeToString,
+            csp__proto_dot_worker__pb2.OfferWorkspaceResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -351,7 +440,7 @@ class Worker:
             request_iterator,
             target,
             '/csp.worker.v1.Worker/RestoreWorkspace',
-            csp__proto_dot_worker__pb2.WorkspaceChunk.SerializeToString,
+            csp__proto_dot_worker__pb2.WorkspacePiece.SerializeToString,
             csp__proto_dot_worker__pb2.RestoreWorkspaceResponse.FromString,
             options,
             channel_credentials,

@@ -46,12 +46,17 @@ class WorkerStub:
     """One level of the session's working directory. NOT_FOUND outside or absent."""
     ReadFile: _grpc.UnaryStreamMultiCallable[_worker_pb2.ReadFileRequest, _worker_pb2.FileChunk]
     """The bytes of one file of the working directory, in chunks of at most 64 KiB."""
-    SaveWorkspace: _grpc.UnaryStreamMultiCallable[_worker_pb2.SaveWorkspaceRequest, _worker_pb2.WorkspaceChunk]
-    """The working directory as one archive, or the news that there is nothing to send."""
-    RestoreWorkspace: _grpc.StreamUnaryMultiCallable[_worker_pb2.WorkspaceChunk, _worker_pb2.RestoreWorkspaceResponse]
-    """The archive of an earlier worker, before Bind and for the same session and epoch: from the
-    first chunk on this worker is no other session's. FAILED_PRECONDITION once a session is bound.
+    SaveWorkspace: _grpc.UnaryStreamMultiCallable[_worker_pb2.SaveWorkspaceRequest, _worker_pb2.WorkspaceManifest]
+    """What the working directory holds: a manifest, or the news that it is what it was."""
+    ReadPieces: _grpc.UnaryStreamMultiCallable[_worker_pb2.ReadPiecesRequest, _worker_pb2.WorkspacePiece]
+    """Pieces that the last manifest named. One that has changed since does not come."""
+    OfferWorkspace: _grpc.StreamUnaryMultiCallable[_worker_pb2.WorkspaceManifest, _worker_pb2.OfferWorkspaceResponse]
+    """The manifest of an earlier worker, before Bind and for the same session and epoch: from the
+    first message on this worker is no other session's. FAILED_PRECONDITION once a session is
+    bound. Answered with the pieces that the worker lacks.
     """
+    RestoreWorkspace: _grpc.StreamUnaryMultiCallable[_worker_pb2.WorkspacePiece, _worker_pb2.RestoreWorkspaceResponse]
+    """Those pieces; the directory is what the manifest says once this has been answered."""
 
 @_typing.type_check_only
 class WorkerAsyncStub(WorkerStub):
@@ -68,12 +73,17 @@ class WorkerAsyncStub(WorkerStub):
     """One level of the session's working directory. NOT_FOUND outside or absent."""
     ReadFile: _aio.UnaryStreamMultiCallable[_worker_pb2.ReadFileRequest, _worker_pb2.FileChunk]  # type: ignore[assignment]
     """The bytes of one file of the working directory, in chunks of at most 64 KiB."""
-    SaveWorkspace: _aio.UnaryStreamMultiCallable[_worker_pb2.SaveWorkspaceRequest, _worker_pb2.WorkspaceChunk]  # type: ignore[assignment]
-    """The working directory as one archive, or the news that there is nothing to send."""
-    RestoreWorkspace: _aio.StreamUnaryMultiCallable[_worker_pb2.WorkspaceChunk, _worker_pb2.RestoreWorkspaceResponse]  # type: ignore[assignment]
-    """The archive of an earlier worker, before Bind and for the same session and epoch: from the
-    first chunk on this worker is no other session's. FAILED_PRECONDITION once a session is bound.
+    SaveWorkspace: _aio.UnaryStreamMultiCallable[_worker_pb2.SaveWorkspaceRequest, _worker_pb2.WorkspaceManifest]  # type: ignore[assignment]
+    """What the working directory holds: a manifest, or the news that it is what it was."""
+    ReadPieces: _aio.UnaryStreamMultiCallable[_worker_pb2.ReadPiecesRequest, _worker_pb2.WorkspacePiece]  # type: ignore[assignment]
+    """Pieces that the last manifest named. One that has changed since does not come."""
+    OfferWorkspace: _aio.StreamUnaryMultiCallable[_worker_pb2.WorkspaceManifest, _worker_pb2.OfferWorkspaceResponse]  # type: ignore[assignment]
+    """The manifest of an earlier worker, before Bind and for the same session and epoch: from the
+    first message on this worker is no other session's. FAILED_PRECONDITION once a session is
+    bound. Answered with the pieces that the worker lacks.
     """
+    RestoreWorkspace: _aio.StreamUnaryMultiCallable[_worker_pb2.WorkspacePiece, _worker_pb2.RestoreWorkspaceResponse]  # type: ignore[assignment]
+    """Those pieces; the directory is what the manifest says once this has been answered."""
 
 class WorkerServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -123,17 +133,34 @@ class WorkerServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _worker_pb2.SaveWorkspaceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_worker_pb2.WorkspaceChunk], _abc.AsyncIterator[_worker_pb2.WorkspaceChunk]]:
-        """The working directory as one archive, or the news that there is nothing to send."""
+    ) -> _typing.Union[_abc.Iterator[_worker_pb2.WorkspaceManifest], _abc.AsyncIterator[_worker_pb2.WorkspaceManifest]]:
+        """What the working directory holds: a manifest, or the news that it is what it was."""
+
+    @_abc_1.abstractmethod
+    def ReadPieces(
+        self,
+        request: _worker_pb2.ReadPiecesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_worker_pb2.WorkspacePiece], _abc.AsyncIterator[_worker_pb2.WorkspacePiece]]:
+        """Pieces that the last manifest named. One that has changed since does not come."""
+
+    @_abc_1.abstractmethod
+    def OfferWorkspace(
+        self,
+        request_iterator: _MaybeAsyncIterator[_worker_pb2.WorkspaceManifest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_worker_pb2.OfferWorkspaceResponse, _abc.Awaitable[_worker_pb2.OfferWorkspaceResponse]]:
+        """The manifest of an earlier worker, before Bind and for the same session and epoch: from the
+        first message on this worker is no other session's. FAILED_PRECONDITION once a session is
+        bound. Answered with the pieces that the worker lacks.
+        """
 
     @_abc_1.abstractmethod
     def RestoreWorkspace(
         self,
-        request_iterator: _MaybeAsyncIterator[_worker_pb2.WorkspaceChunk],
+        request_iterator: _MaybeAsyncIterator[_worker_pb2.WorkspacePiece],
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.RestoreWorkspaceResponse, _abc.Awaitable[_worker_pb2.RestoreWorkspaceResponse]]:
-        """The archive of an earlier worker, before Bind and for the same session and epoch: from the
-        first chunk on this worker is no other session's. FAILED_PRECONDITION once a session is bound.
-        """
+        """Those pieces; the directory is what the manifest says once this has been answered."""
 
 def add_WorkerServicer_to_server(servicer: WorkerServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

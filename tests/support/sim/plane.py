@@ -27,6 +27,7 @@ from csp_controlplane.runtime.protocol import NoCapacity, WorkerRef
 from csp_controlplane.sessions.sending import Sender
 from csp_controlplane.store import sessions
 from csp_controlplane.store.database import Database
+from csp_controlplane.store.objects import DatabaseObjects
 from csp_controlplane.store.sessions import NewSession, SessionRow
 from csp_crds.agent import AgentSpec
 from csp_worker.ids import new_id
@@ -100,7 +101,8 @@ class Gateway:
         self.sending: set[asyncio.Task[Any]] = set()
         db = GatedDatabase(plane.pool, plane.loop, plane.steps, name)
         self.core = PlaneCore(
-            db, None, plane.runtime, plane.tokens, plane.make, Metrics(), SETTINGS, name, Nobody(),
+            db, None, plane.runtime, plane.tokens, plane.make, Metrics(), SETTINGS, name,
+            DatabaseObjects(db), Nobody(),
             self._channel,
         )  # fmt: skip
         self.hub = Hub(db, TENANT, row.id, row.month, row.last_seq)

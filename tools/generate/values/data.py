@@ -86,6 +86,27 @@ class Redis(Values):
     )
 
 
+class Objects(Values):
+    """Where the files of sessions are kept while no worker has them: a bucket.
+
+    Without one they are in the database. Credentials come from the Secret, or from the identity of
+    the gateway's service account where the cloud has that.
+    """
+
+    url: str = Field("", pattern="^$|^s3://", description="`s3://bucket/prefix`. Empty: database.")
+    endpoint: str = Field(
+        "",
+        pattern="^$|^https?://",
+        description="Address of an S3 server that is not Amazon's.",
+    )
+    region: str = Field("", description="The bucket's region.")
+    existing_secret: str = Field(
+        "",
+        pattern=NAME,
+        description="Secret with `access-key-id` and `secret-access-key`.",
+    )
+
+
 class Valkey(Pod):
     """A Valkey for trials: one pod. Losing it costs a moment, never data."""
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from generate.values.base import Object, Values
-from generate.values.data import Database, Model, PostgreSql, Redis, SigningKey, Valkey
+from generate.values.data import Database, Model, Objects, PostgreSql, Redis, SigningKey, Valkey
 from generate.values.network import GatewayApi, Ingress, Metrics, NetworkPolicy
 from generate.values.workloads import (
     Crds,
@@ -94,6 +94,7 @@ class ChartValues(Values):
         default_factory=PostgreSql, description="A PostgreSQL for trials."
     )
     redis: Redis = Field(default_factory=Redis, description="Your own Redis or Valkey.")
+    objects: Objects = Field(default_factory=Objects, description="A bucket for files.")
     valkey: Valkey = Field(default_factory=Valkey, description="A Valkey for trials.")
     signing_key: SigningKey = Field(
         default_factory=SigningKey, description="With what gateways sign."

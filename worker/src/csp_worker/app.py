@@ -103,7 +103,8 @@ class App:
             reason, message = await self._end
             _log.info("ending", reason=reason)
             if self._binder.session is not None:
-                await self._binder.session.end(reason, message, SHUTDOWN_SECONDS)
+                grace = self._settings.grace_seconds if reason == "shutdown" else 0.0
+                await self._binder.session.end(reason, message, SHUTDOWN_SECONDS, grace)
         finally:
             for watch in watches:
                 watch.cancel()

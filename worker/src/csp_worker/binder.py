@@ -7,7 +7,6 @@ Anything else is refused, whatever has happened since.
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 
 import grpc
@@ -16,12 +15,13 @@ from pydantic import ValidationError
 
 from csp_crds.agent import AgentSpec
 from csp_proto import worker_pb2 as pb
-from csp_worker import archive, transcript
+from csp_worker import transcript, workspace
 from csp_worker.cli import CLI_VERSION
 from csp_worker.engine import Engine, Seat
 from csp_worker.hooks import Gate
 from csp_worker.logs import Fields
 from csp_worker.paths import Paths
+from csp_worker.reconcile import Reconciler
 from csp_worker.session import Identity, Session, Tools
 
 _log = structlog.get_logger(__name__)
@@ -60,6 +60,7 @@ class Binder:
         self.engine = engine
         self.session: Session | None = None
         self.on_bound = asyncio.Event()
+        self._returning: workspace.Returning | None = None
 
     def warming(self, task: asyncio.Task[bool]) -> None:
         """The spare that is being started: a bind waits for it."""
@@ -79,30 +80,58 @@ class Binder:
             start = await self._bind(request, asked)
         return self._response(start)
 
-    async def restore(
-        self, session_id: str, epoch: int, chunks: AsyncIterator[pb.WorkspaceChunk]
-    ) -> int:
-        """Unpacks an earlier worker's files and returns how many. Raises BindRefused.
+    async def offer(
+        self, session_id: str, epoch: int, parts: AsyncIterator[pb.WorkspaceManifest]
+    ) -> list[bytes] | None:
+        """The pieces of an earlier worker's files that are wanted; None: the files are here.
 
-        When it fails the directory is empty again, and Bind tells that the files are lost.
+        Raises BindRefused.
         """
-        asked = Identity(self._worker_id, session_id, epoch)
         async with self._lock:
-            if self.session is not None or self._identity not in (None, asked):
-                raise BindRefused(
-                    grpc.StatusCode.FAILED_PRECONDITION, "this worker is bound already"
+            self._claim(session_id, epoch)
+            try:
+                target = workspace.Target(
+                    self._paths.workspace_root / session_id,
+                    self._paths.restoring(session_id),
+                    exists=self._paths.has_workspace(session_id),
                 )
+                self._returning = await workspace.Returning.begin(target, self._paths.tmp, parts)
+                return None if self._returning is None else await self._returning.wanted()
+            except (ValueError, OSError, workspace.BadManifest) as error:
+                raise await self._not_restored(error) from error
+
+    async def restore(
+        self, session_id: str, epoch: int, pieces: AsyncIterator[pb.WorkspacePiece]
+    ) -> int:
+        """Takes those pieces and returns how many files there are. Raises BindRefused.
+
+        When it fails a directory that was not there before is gone again, and Bind tells that the
+        files are lost.
+        """
+        async with self._lock:
+            self._claim(session_id, epoch)
+            if self._returning is None:
+                raise BindRefused(grpc.StatusCode.FAILED_PRECONDITION, "nothing was offered")
             try:
-                root = self._paths.workspace(session_id)
-            except (ValueError, OSError) as error:
-                raise BindRefused(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from error
-            self._identity = asked
-            try:
-                return await archive.unpack(root, self._paths.tmp, chunks)
-            except archive.BadArchive as error:
-                await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
-                _log.error("workspace not restored", reason=str(error))
-                raise BindRefused(grpc.StatusCode.DATA_LOSS, str(error)) from error
+                return await self._returning.finish(pieces)
+            except (OSError, workspace.BadManifest) as error:
+                raise await self._not_restored(error) from error
+            finally:
+                self._returning = None
+
+    def _claim(self, session_id: str, epoch: int) -> None:
+        """From now on this worker is no other session's."""
+        asked = Identity(self._worker_id, session_id, epoch)
+        if self.session is not None or self._identity not in (None, asked):
+            raise BindRefused(grpc.StatusCode.FAILED_PRECONDITION, "this worker is bound already")
+        self._identity = asked
+
+    async def _not_restored(self, error: Exception) -> BindRefused:
+        if self._returning is not None:
+            await self._returning.give_up()
+            self._returning = None
+        _log.error("workspace not restored", reason=str(error))
+        return BindRefused(grpc.StatusCode.DATA_LOSS, str(error))
 
     async def _bind(self, request: pb.BindRequest, asked: Identity) -> str:
         try:
@@ -125,6 +154,7 @@ class Binder:
             await asyncio.shield(self._warming)
         session = Session(asked, spec, request.input_cursor, self.engine, self._gate, self._tools)
         self._mirror.log = session.log
+        session.reconciler = Reconciler(self._paths.config, self.engine, self._mirror, session.log)
         if request.transcript and not had_workspace:
             session.log.notice(
                 "workspace_lost",
@@ -140,7 +170,8 @@ class Binder:
 
     def _restore(self, request: pb.BindRequest, seat: Seat) -> str | None:
         """Writes the stored conversation for the CLI to resume from; None when it cannot be."""
-        lines = ((line.subpath, line.entry) for line in request.transcript)
+        lines = [(line.subpath, line.entry) for line in request.transcript]
+        self._mirror.known.update(transcript.names(lines))
         try:
             transcript.materialise(self._paths.config, seat.cwd, request.claude_session_id, lines)
         except (ValueError, OSError) as error:

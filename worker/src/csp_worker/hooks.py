@@ -56,6 +56,11 @@ class Gate:
         """From now on calls are decided by this policy."""
         self._bound = _Bound(log, book, policy, cwd, clock)
 
+    @property
+    def waits_for_person(self) -> bool:
+        """Whether a call waits for an answer."""
+        return any(not question.done() for question in self._questions.values())
+
     def set_mode(self, mode: PermissionMode) -> None:
         if self._bound is not None:
             self._bound.policy = self._bound.policy.with_mode(mode)

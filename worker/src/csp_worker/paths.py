@@ -59,6 +59,13 @@ class Paths:
         """Whether the session was here before."""
         return bool(_SESSION_ID.match(session_id)) and (self.workspace_root / session_id).is_dir()
 
+    def restoring(self, session_id: str) -> Path:
+        """Where the session's files are put together before they are its working directory: what a
+        dying worker leaves here is nobody's. Raises ValueError."""
+        if not _SESSION_ID.match(session_id):
+            raise ValueError(f"session id {session_id!r}: letters, digits, - and _ only")
+        return self.workspace_root / f".{session_id}.restoring"
+
     def workspace(self, session_id: str) -> Path:
         """The session's working directory, made if need be. Raises ValueError, OSError."""
         if not _SESSION_ID.match(session_id):

@@ -14,7 +14,7 @@ import structlog
 
 from csp_proto import worker_pb2 as pb
 from csp_proto import worker_pb2_grpc
-from csp_worker import archive, files
+from csp_worker import files, workspace
 from csp_worker.attachment import Attachment
 from csp_worker.auth import Authenticator, Caller, Refused
 from csp_worker.binder import Binder, BindRefused
@@ -33,6 +33,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServicer):
     def __init__(self, auth: Authenticator, binder: Binder) -> None:
         self._auth = auth
         self._binder = binder
+        self._saver = workspace.Saver()
 
     async def Bind(self, request: pb.BindRequest, context: Context) -> pb.BindResponse:  # noqa: N802
         caller = await self._caller(context)
@@ -115,24 +116,31 @@ class WorkerServicer(worker_pb2_grpc.WorkerServicer):
 
     async def SaveWorkspace(  # noqa: N802
         self, request: pb.SaveWorkspaceRequest, context: Context
-    ) -> AsyncIterator[pb.WorkspaceChunk]:
+    ) -> AsyncIterator[pb.WorkspaceManifest]:
         root = await self._root(context)
-        found = await asyncio.to_thread(archive.survey, root)
-        if found.fingerprint == request.known_fingerprint:
-            outcome = pb.WorkspaceChunk.UNCHANGED
-        elif found.size > request.max_bytes:
-            outcome = pb.WorkspaceChunk.TOO_LARGE
-        else:
-            outcome = pb.WorkspaceChunk.STORED
-        yield pb.WorkspaceChunk(outcome=outcome, fingerprint=found.fingerprint)
-        if outcome != pb.WorkspaceChunk.STORED:
-            return
-        pieces = archive.pack(root, found)
-        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-            yield pb.WorkspaceChunk(data=piece)
+        async for part in self._saver.manifest(root, request):
+            yield part
+
+    async def ReadPieces(  # noqa: N802
+        self, request: pb.ReadPiecesRequest, context: Context
+    ) -> AsyncIterator[pb.WorkspacePiece]:
+        root = await self._root(context)
+        async for data in self._saver.pieces(root, request.pieces):
+            yield pb.WorkspacePiece(data=data)
+
+    async def OfferWorkspace(  # noqa: N802
+        self, requests: AsyncIterator[pb.WorkspaceManifest], context: Context
+    ) -> pb.OfferWorkspaceResponse:
+        caller = await self._caller(context)
+        try:
+            wanted = await self._binder.offer(caller.session_id, caller.epoch, requests)
+        except BindRefused as error:
+            await context.abort(error.code, str(error))
+            raise
+        return pb.OfferWorkspaceResponse(kept=wanted is None, wanted=wanted or ())
 
     async def RestoreWorkspace(  # noqa: N802
-        self, requests: AsyncIterator[pb.WorkspaceChunk], context: Context
+        self, requests: AsyncIterator[pb.WorkspacePiece], context: Context
     ) -> pb.RestoreWorkspaceResponse:
         caller = await self._caller(context)
         try:

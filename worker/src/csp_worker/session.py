@@ -27,6 +27,7 @@ from csp_worker.journal import Journal
 from csp_worker.metrics import Metrics
 from csp_worker.outbox import Outbox
 from csp_worker.policy import Policy
+from csp_worker.reconcile import Reconciler
 from csp_worker.runner import Runner
 from csp_worker.spill import SpillFile
 from csp_worker.toolbook import ToolBook
@@ -102,6 +103,7 @@ class Session:
         self._watchdog = Watchdog(engine, self.log, spec.limits.rss_bytes, tools.metrics)
         self._metrics = tools.metrics
         self.ending = False
+        self.reconciler: Reconciler | None = None
         self.on_end: Callable[[str, str], None] = lambda reason, message: None
 
     async def start(
@@ -121,6 +123,8 @@ class Session:
         self._own(self._watchdog.run(), "watchdog")
         self._own(self._tick(), "tick")
         self._own(self._cap(), "session-cap")
+        if self.reconciler is not None:
+            self._own(self.reconciler.run(), "reconcile")
         return start
 
     def acknowledge(self, attachment: Any, ack: pb.Ack) -> None:
@@ -130,15 +134,25 @@ class Session:
         if was_full and not self.journal.full:
             self.runner.wake()
 
-    async def end(self, reason: str, message: str, wait_s: float) -> None:
-        """Stops the turn, says why, and gives the last facts `wait_s` to become durable."""
+    async def end(self, reason: str, message: str, wait_s: float, grace_s: float = 0.0) -> None:
+        """Says why it ends, and gives the last facts `wait_s` to become durable.
+
+        A running turn gets `grace_s` to end by itself and is stopped then. A turn that waits for a
+        person does not get them: nobody answers in time.
+        """
         self.ending = True
+        turn = self.turns.current
+        if turn is not None and turn.queried and grace_s and not self._gate.waits_for_person:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(turn.done.wait(), grace_s)
         turn = self.turns.current
         if turn is not None:
             self.runner.stop(reason)
             with suppress(TimeoutError):
                 await asyncio.wait_for(turn.done.wait(), wait_s if turn.queried else 0.1)
             self.turns.end("interrupted", reason)
+        if self.reconciler is not None:
+            await self.reconciler.settle()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.journal.wait_acked(self.journal.last_n), wait_s)
         self.outbox.broadcast(pb.WorkerFrame(ending=pb.Ending(reason=reason, message=message)))
@@ -163,6 +177,8 @@ class Session:
             self.turns.end("interrupted", turn.stop or reason, partial=partial or None)
         if self.ending:
             return
+        if self.reconciler is not None:
+            self._own(self.reconciler.settle(), "reconcile-after-cli")
         code, message = _GONE.get(reason, _GONE["cli_died"])
         self.log.notice(code, "warning", message)
         if lost:

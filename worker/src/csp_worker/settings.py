@@ -59,6 +59,12 @@ class WorkerSettings(BaseSettings):
     writer_silence_seconds: float = Field(
         5.0, gt=0, description="A writer that acknowledges nothing for so long loses its role."
     )
+    grace_seconds: float = Field(
+        20.0,
+        ge=0,
+        description="What a running turn gets to come to its end after SIGTERM; then it is "
+        "interrupted. Less than what the process itself is given.",
+    )
     metrics_port: int = Field(
         0, ge=0, le=65535, description="Port for Prometheus; 0 serves no metrics."
     )

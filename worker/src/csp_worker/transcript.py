@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,8 @@ class MirrorStore:
 
     def __init__(self) -> None:
         self.log: EventLog | None = None
+        self.known: set[tuple[str, str]] = set()
+        """Subpath and uuid of each line that the log has or will have."""
 
     async def append(self, key: SessionKey, entries: list[SessionStoreEntry]) -> None:
         """Hands lines to the log; never waits."""
@@ -40,6 +42,8 @@ class MirrorStore:
         subpath = key.get("subpath", "")
         for entry in entries:
             self.log.transcript(subpath, _dump(entry))
+            if isinstance(uuid := entry.get("uuid"), str):
+                self.known.add((subpath, uuid))
 
     async def load(self, key: SessionKey) -> list[SessionStoreEntry] | None:
         """None: the CLI resumes from the files of its configuration directory."""
@@ -61,6 +65,21 @@ def materialise(
             _write(project / f"{session_id}.jsonl", entries)
         elif _is_plain(subpath):
             _write_subagent(project / session_id / f"{subpath}.jsonl", entries)
+
+
+def names(lines: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, str]]:
+    """Subpath and uuid of the lines that have one."""
+    for subpath, entry in lines:
+        if isinstance(uuid := orjson.loads(entry).get("uuid"), str):
+            yield subpath, uuid
+
+
+def files_of(config: Path, cwd: Path, session_id: str) -> dict[str, Path]:
+    """The files of a conversation by their subpath, as the CLI keeps them."""
+    project = config / "projects" / project_key_for_directory(str(cwd))
+    below = project / session_id
+    found = {str(path.relative_to(below).with_suffix("")): path for path in below.rglob("*.jsonl")}
+    return {"": project / f"{session_id}.jsonl", **found}
 
 
 def exists(config: Path, cwd: Path, session_id: str) -> bool:

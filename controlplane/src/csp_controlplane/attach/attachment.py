@@ -20,9 +20,9 @@ import grpc.aio
 import structlog
 
 from csp_controlplane.attach import inputs
-from csp_controlplane.attach.archive import Archiver
 from csp_controlplane.attach.committer import BadFact, Batch, Committer, Fenced
 from csp_controlplane.attach.core import Core, spawn
+from csp_controlplane.attach.workspace import Archiver
 from csp_controlplane.domain.events import LoggedEvent
 from csp_controlplane.domain.vocabulary import INPUT_TYPES
 from csp_controlplane.live.frames import WITHDRAWN, Piece
@@ -167,7 +167,7 @@ class Attachment:
                 continue
             last_seq = await self._commit_until_done(batch)
             if any(fact.type == "span.turn_end" for fact in batch.facts):
-                self._archiver.poke()
+                self._archiver.poke(last_seq)
             ack = pb.Ack(n=batch.last_n, last_seq=last_seq)
             await call.write(pb.GatewayFrame(ack=ack))
 

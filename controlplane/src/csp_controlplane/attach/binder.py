@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import grpc.aio
 import structlog
 
-from csp_controlplane.attach import archive, inputs, lifecycle
+from csp_controlplane.attach import inputs, lifecycle, workspace
 from csp_controlplane.attach.core import Core
 from csp_controlplane.live.hub import Hub
 from csp_controlplane.runtime.protocol import NoCapacity, RuntimeUnavailable, WorkerRef
@@ -68,7 +68,7 @@ async def bind(core: Core, hub: Hub, row: SessionRow) -> Bound | None:
     if binding is None or binding.epoch != epoch:
         return None
     try:
-        restored = await archive.restore(core, row, binding)
+        restored = await workspace.restore(core, row, binding)
         request = await _request(core, row, binding, handle)
         response = await _call(core, row, binding, request)
     except grpc.aio.AioRpcError as error:

@@ -16,6 +16,7 @@ from csp_controlplane.attach.tokens import WorkerTokens
 from csp_controlplane.domain.events import EventFactory
 from csp_controlplane.runtime.protocol import SessionRuntime
 from csp_controlplane.store.database import Database
+from csp_controlplane.store.objects import ObjectStore
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +69,7 @@ class Core:
     metrics: CoreMetrics
     settings: CoreSettings
     holder: str
+    objects: ObjectStore
     observer: Observer = field(default_factory=Nobody)
 
     def channel(self, endpoint: str) -> grpc.aio.Channel:

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from csp_controlplane.attach.core import Core
-from csp_controlplane.domain import decisions
+from csp_controlplane.domain import course
 from csp_controlplane.domain.decisions import Decision
 from csp_controlplane.domain.events import LoggedEvent
 from csp_controlplane.domain.fold import Fold
@@ -80,7 +80,7 @@ async def lose_worker(
     def decide(fold: Fold) -> Decision | None:
         if fold.state in ("completed", "paused"):
             return None
-        return decisions.worker_lost(fold, message, partial, core.make)
+        return course.worker_lost(fold, message, partial, core.make)
 
     await decide_and_append(core, hub.tenant, hub.session, decide, hub=hub)
 
@@ -90,7 +90,7 @@ async def say_bound(core: Core, hub: Hub, data: dict[str, Any]) -> bool:
 
     def decide(fold: Fold) -> Decision | None:
         try:
-            return decisions.bound(fold, data, core.make)
+            return course.bound(fold, data, core.make)
         except IllegalTransition:
             return None
 
@@ -103,16 +103,18 @@ async def say_bind_failed(core: Core, hub: Hub, message: str) -> None:
         core,
         hub.tenant,
         hub.session,
-        lambda fold: decisions.bind_failed(fold, message, core.make),
+        lambda fold: course.bind_failed(fold, message, core.make),
         hub=hub,
     )
 
 
-async def say(core: Core, hub: Hub, code: str, level: str, message: str) -> None:
+async def say(
+    core: Core, hub: Hub, code: str, level: str, message: str, data: dict[str, Any] | None = None
+) -> None:
     """Writes a notice."""
 
     def decide(fold: Fold) -> Decision:
-        return Decision(fold, (decisions.say(code, level, message, core.make),))
+        return Decision(fold, (course.say(code, level, message, core.make, data),))
 
     await decide_and_append(core, hub.tenant, hub.session, decide, hub=hub)
 
@@ -120,7 +122,7 @@ async def say(core: Core, hub: Hub, code: str, level: str, message: str) -> None
 async def suspend(core: Core, tenant: str, session: str, hub: Hub | None) -> bool:
     """Stops a session on its owner's wish. False when it was stopped before."""
     done = await decide_and_append(
-        core, tenant, session, lambda fold: decisions.suspend(fold, core.make), hub=hub
+        core, tenant, session, lambda fold: course.suspend(fold, core.make), hub=hub
     )
     if done:
         await release_worker(core, tenant, session, "suspended")
@@ -139,7 +141,7 @@ async def follow_rest(core: Core, hub: Hub) -> bool:
 async def pause_if_idle(core: Core, tenant: str, session: str, hub: Hub | None) -> bool:
     """Gives an idle session's worker back. False when somebody came in between."""
     paused = await decide_and_append(
-        core, tenant, session, lambda fold: decisions.pause(fold, core.make), hub=hub
+        core, tenant, session, lambda fold: course.pause(fold, core.make), hub=hub
     )
     if paused:
         await release_worker(core, tenant, session, "paused")

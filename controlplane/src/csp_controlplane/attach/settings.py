@@ -27,8 +27,16 @@ class CoreSettings(BaseSettings):
     workspace_bytes: int = Field(
         64 * 1024 * 1024,
         ge=0,
-        description="Largest working directory that is kept while no worker has it, where workers "
-        "do not keep files themselves; 0 keeps none.",
+        description="What is kept of a working directory, of all files together; beyond it the "
+        "largest are left out. 0 keeps none.",
+    )
+    workspace_file_bytes: int = Field(
+        32 * 1024 * 1024, ge=0, description="A larger file of a working directory is not kept."
+    )
+    workspace_exclude: tuple[str, ...] = Field(
+        ("node_modules", ".venv", "venv", "__pycache__", ".tox", ".nox", ".gradle", ".*_cache"),
+        description="Names that are not kept, as JSON: what can be made again. Directories with a "
+        "CACHEDIR.TAG are not kept either.",
     )
     workspace_seconds: float = Field(
         60.0, gt=0, description="What keeping or bringing back a working directory may take."

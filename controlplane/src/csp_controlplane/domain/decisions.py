@@ -99,8 +99,8 @@ def _accept_queue_change(
         queue = tuple(queued for queued in queue if queued.id != message)
     change = make.make(type_, fields)
     if fold.state == "running" and fold.turn is None and not queue:
-        idle = fold.after("turn_ended", queue=queue)
-        return Decision(idle, (change, _idle(idle, {"type": "end_turn"}, make)))
+        at_peace = fold.after("turn_ended", queue=queue)
+        return Decision(at_peace, (change, idle(at_peace, {"type": "end_turn"}, make)))
     return Decision(replace(fold, queue=queue), (change,))
 
 
@@ -150,7 +150,7 @@ def follow(fold: Fold, facts: Sequence[WorkerFact], make: EventFactory) -> Conse
         elif fact.type == "span.turn_end" and fold.turn is not None:
             fold = _turn_ended(fold)
             if fold.state == "active":
-                added.append((place, _idle(fold, _stop_reason(fact.body), make)))
+                added.append((place, idle(fold, _stop_reason(fact.body), make)))
         elif fact.type in TOOL_USES and fact.body.get("evaluated_permission") == "ask":
             fold = replace(fold, questions=(*fold.questions, _question(fact)))
             added.append((place, _waiting_or_running(fold, make)))
@@ -186,7 +186,7 @@ def _stop_reason(turn_end: dict[str, Any]) -> dict[str, Any]:
     return {"type": "retries_exhausted" if turn_end.get("reason") == "api_error" else "end_turn"}
 
 
-def _idle(fold: Fold, stop_reason: dict[str, Any], make: EventFactory) -> NewEvent:
+def idle(fold: Fold, stop_reason: dict[str, Any], make: EventFactory) -> NewEvent:
     return make.make("session.status_idle", {"stop_reason": stop_reason, "state": fold.state})
 
 
@@ -194,139 +194,7 @@ def _waiting_or_running(fold: Fold, make: EventFactory) -> NewEvent:
     if not fold.questions:
         return make.make("session.status_running", {"state": fold.state})
     waiting = {"type": "requires_action", "event_ids": [q.id for q in fold.questions]}
-    return _idle(fold, waiting, make)
+    return idle(fold, waiting, make)
 
 
 # ---- the life of workers
-
-
-def bound(fold: Fold, data: dict[str, Any], make: EventFactory) -> Decision | None:
-    """A worker was bound. After trouble, says that the session is there again.
-
-    None when the session was put to rest while its worker was being prepared.
-    """
-    if fold.at_rest:
-        return None
-    recovered = fold.state in ("error", "paused")
-    text = "The session is back." if recovered else "The session is ready."
-    notice = _notice(make, "resumed" if recovered else "worker_bound", "info", text, data)
-    next_fold = fold if fold.state == "running" else fold.after("bound")
-    events = [notice]
-    if fold.state == "error" and not fold.queue:
-        events.append(_idle(next_fold, {"type": "end_turn"}, make))
-    return Decision(next_fold, tuple(events))
-
-
-def worker_lost(
-    fold: Fold, message: str, partial: Sequence[dict[str, str]], make: EventFactory
-) -> Decision:
-    """The epoch ended without being asked to: its turn is interrupted, its questions expire."""
-    events = _interrupted(fold, "worker_lost", make, partial)
-    next_fold = fold if fold.state == "completed" else fold.after("worker_lost")
-    next_fold = replace(next_fold, turn=None, questions=())
-    events.append(_notice(make, "worker_lost", "warning", message, {}))
-    events.append(make.make("session.status_rescheduled", {"state": next_fold.state}))
-    return Decision(next_fold, tuple(events))
-
-
-def pause(fold: Fold, make: EventFactory) -> Decision | None:
-    """Gives the worker back while nobody needs it. None when somebody does."""
-    if fold.state != "active" or fold.queue or fold.turn:
-        return None
-    text = "The session rests after a time without use. Send a message to go on."
-    return Decision(fold.after("paused"), (_notice(make, "paused", "info", text, {}),))
-
-
-def finish(fold: Fold, make: EventFactory, message: str | None = None) -> Decision:
-    """The session ends for good; a running turn is interrupted. `message`: why, for a person."""
-    if fold.state == "completed":
-        return Decision(fold)
-    events = _interrupted(fold, "session_ended", make)
-    if message is not None:
-        events.append(_notice(make, "session_ended", "info", message, {}))
-    next_fold = fold.after("finished", turn=None, questions=(), queue=())
-    events.append(make.make("session.status_terminated", {"state": next_fold.state}))
-    return Decision(next_fold, tuple(events))
-
-
-def rest(
-    fold: Fold,
-    make: EventFactory,
-    *,
-    reason: str = "session_archived",
-    message: str = "The session was archived.",
-) -> Decision | None:
-    """The session was put away: a running turn is interrupted, queued messages are cancelled."""
-    if fold.state in ("completed", "paused") and not fold.queue:
-        return None
-    events = _interrupted(fold, reason, make)
-    events += [make.make("user.message_cancel", {"message_id": m.id}) for m in fold.queue]
-    next_fold = fold.after("rested", turn=None, questions=(), queue=())
-    events.append(_notice(make, "paused", "info", message, {}))
-    events.append(_idle(next_fold, {"type": "end_turn"}, make))
-    return Decision(next_fold, tuple(events))
-
-
-def suspend(fold: Fold, make: EventFactory) -> Decision | None:
-    """Its owner stops it: a running turn is interrupted, what is queued waits, nothing is taken."""
-    if fold.suspended or fold.state == "completed":
-        return None
-    events = _interrupted(fold, "session_suspended", make)
-    next_fold = fold.after("rested", turn=None, questions=(), suspended=True)
-    text = "The session was suspended. It goes on when that has ended."
-    events.append(_notice(make, "suspended", "info", text, {}))
-    events.append(_idle(next_fold, {"type": "end_turn"}, make))
-    return Decision(next_fold, tuple(events))
-
-
-def resume(fold: Fold, make: EventFactory) -> Decision | None:
-    """The end of a suspension: what was queued goes on."""
-    if not fold.suspended:
-        return None
-    text = "The session is no longer suspended. Send a message to go on."
-    next_fold = replace(fold, suspended=False)
-    return Decision(next_fold, (_notice(make, "unsuspended", "info", text, {}),))
-
-
-def say(code: str, level: str, message: str, make: EventFactory) -> NewEvent:
-    """A notice that changes nothing."""
-    return _notice(make, code, level, message, {})
-
-
-def _interrupted(
-    fold: Fold, reason: str, make: EventFactory, partial: Sequence[dict[str, str]] = ()
-) -> list[NewEvent]:
-    """The end of the running turn, if there is one."""
-    if fold.turn is None:
-        return []
-    end = {
-        "outcome": "interrupted",
-        "reason": reason,
-        "turn_start_id": fold.turn.id,
-        "message_ids": list(fold.turn.message_ids),
-        "partial": list(partial),
-    }
-    return [make.make("span.turn_end", end)]
-
-
-def bind_failed(fold: Fold, message: str, make: EventFactory) -> Decision | None:
-    """No worker could be had; the session keeps trying and says why, once per reason.
-
-    None when the session was put to rest meanwhile: nobody waits for one.
-    """
-    if fold.at_rest:
-        return None
-    error = {
-        "type": "unknown_error",
-        "message": message,
-        "retry_status": {"type": "retrying"},
-    }
-    next_fold = fold.after("bind_failed")
-    return Decision(next_fold, (make.make("session.error", {"error": error}),))
-
-
-def _notice(
-    make: EventFactory, code: str, level: str, message: str, data: dict[str, Any]
-) -> NewEvent:
-    fields = {"code": code, "level": level, "message": message, "data": data}
-    return make.make("session.notice", fields)

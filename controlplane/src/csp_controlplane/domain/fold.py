@@ -41,7 +41,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """The state of a session. Changed only by `csp_controlplane.domain.decisions`."""
+    """The state of a session. Changed only by the decisions of this package."""
 
     state: State = "creating"
     queue: tuple[Queued, ...] = ()

@@ -16,7 +16,9 @@ from csp_controlplane.runtime.local import LocalRuntime
 from csp_controlplane.runtime.protocol import SessionRuntime
 from csp_controlplane.sessions.build import build_sessions
 from csp_controlplane.sessions.service import SessionService
+from csp_controlplane.settings import ObjectSettings
 from csp_controlplane.store.database import Database
+from csp_controlplane.store.objects import open_objects
 
 
 class GatewayRuntime(SessionRuntime, Protocol):
@@ -43,6 +45,7 @@ async def running_sessions(
     settings: GatewaySettings, db: Database, runtime: SessionRuntime, **parts: Any
 ) -> AsyncIterator[SessionService]:
     """The core, and on Kubernetes the adoption of resources beside it."""
+    parts["objects"] = open_objects(ObjectSettings().url, db)
     if settings.runtime == "local":
         async with build_sessions(db=db, runtime=runtime, **parts) as service:
             yield service

@@ -22,6 +22,7 @@ from csp_controlplane.domain.inputs import parse_client_events
 from csp_controlplane.domain.principal import Principal
 from csp_controlplane.domain.records import SessionRecord
 from csp_controlplane.errors import InvalidRequest, NotFound
+from csp_controlplane.sessions import rewinding
 from csp_controlplane.sessions.sending import Sender
 from csp_controlplane.store import branches, origins, session_views, sessions
 from csp_controlplane.store.branches import Branch, Origin
@@ -82,6 +83,13 @@ class Branches:
             found = await origins.sessions_of(self._core.db, [asked.origin_uid or ""], [])
             return found[0].session
 
+    async def take_files_back(self, who: Principal, session_id: str, to: str) -> SessionRecord:
+        """The session with its files as they were before a message. Raises as `fork` does."""
+        row, _ = await self._own(who, session_id)
+        await rewinding.take_files_back(self._core, self._attacher, row, to)
+        _, record = await self._own(who, session_id)
+        return record
+
     async def family(self, who: Principal, session_id: str) -> list[Branch]:
         """The session's ancestors, forks and their forks, oldest first. Raises NotFound."""
         await self._own(who, session_id)
@@ -93,7 +101,8 @@ class Branches:
         row, record = await self._own(who, session_id)
         cut = await self._cut(row, asked.at)
         new = await self._new(who, row, record, asked)
-        origin = Origin(row.id, cut.events, await self._before_line(row, cut), asked.at)
+        before = await self._before_line(row, cut)
+        origin = Origin(row.id, cut.events, before, asked.at)
         await branches.insert_fork(self._core.db, new, origin, self._seam(record, cut))
         return new.id
 

@@ -20,6 +20,7 @@ from csp_controlplane.domain.ids import new_id
 from csp_controlplane.runtime.protocol import SessionRuntime
 from csp_controlplane.sessions.service import SessionService
 from csp_controlplane.store.database import Database
+from csp_controlplane.store.objects import DatabaseObjects, ObjectStore
 
 
 @asynccontextmanager
@@ -33,6 +34,7 @@ async def build_sessions(
     metrics: CoreMetrics,
     settings: CoreSettings | None = None,
     observer: Observer | None = None,
+    objects: ObjectStore | None = None,
 ) -> AsyncIterator[SessionService]:
     """The running core. Raises OSError or ValueError when the signing key cannot be read."""
     core = Core(
@@ -45,6 +47,7 @@ async def build_sessions(
         settings=settings or CoreSettings(),
         # A restarted gateway is another holder: its predecessor's leases run out.
         holder=f"{gateway_id}-{secrets.token_hex(4)}",
+        objects=objects or DatabaseObjects(db),
         observer=observer or Nobody(),
     )
     attacher = Attacher(core)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import structlog
 
+from csp_controlplane.attach import checkpoint
 from csp_controlplane.attach.attacher import Attacher
 from csp_controlplane.attach.core import Core
 from csp_controlplane.attach.lifecycle import SessionGone, decide_and_append, release_worker
-from csp_controlplane.domain import decisions
+from csp_controlplane.domain import course
 from csp_controlplane.domain.principal import Principal
 from csp_controlplane.errors import Conflict, NotFound
 from csp_controlplane.live.frames import DELETED
@@ -48,10 +49,11 @@ class Erasure:
         """Ends a session for good: worker, files, log, transcript and links."""
         core, hub = self._core, self._attacher.known(row.id)
         await decide_and_append(
-            core, row.tenant, row.id, lambda fold: decisions.finish(fold, core.make), hub=hub
+            core, row.tenant, row.id, lambda fold: course.finish(fold, core.make), hub=hub
         )
         await release_worker(core, row.tenant, row.id, "deleted", purge=True)
         await session_views.erase(core.db, row.tenant, row.id, row.month)
+        await checkpoint.collect(core, row.tenant, row.id, 0)
         await core.announce(row.id, row.last_seq + 1)
         if hub is not None:
             hub.close(DELETED, "This session was deleted.")

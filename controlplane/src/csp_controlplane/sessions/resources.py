@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import asyncpg
 
-from csp_controlplane.attach import archive, lifecycle
+from csp_controlplane.attach import lifecycle, workspace
 from csp_controlplane.attach.attacher import Attacher
 from csp_controlplane.attach.core import Core
 from csp_controlplane.attach.lifecycle import decide_and_append, release_worker
-from csp_controlplane.domain import decisions
+from csp_controlplane.domain import course, decisions
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.domain.principal import Principal
 from csp_controlplane.store import origins, sessions
@@ -73,14 +73,14 @@ class ResourceSessions:
 
     async def resume(self, tenant: str, session_id: str) -> None:
         """The end of a suspension."""
-        await self._decide(tenant, session_id, lambda fold: decisions.resume(fold, self._core.make))
+        await self._decide(tenant, session_id, lambda fold: course.resume(fold, self._core.make))
 
     async def pause_if_idle(self, tenant: str, session_id: str) -> bool:
         """Keeps the files and gives the worker back, if nobody needs it."""
         row = await sessions.load(self._core.db, tenant, session_id)
         if row is None or row.state != "active" or row.fold.queue:
             return False
-        await archive.save_before_rest(self._core, await self._attacher.hub(row))
+        await workspace.save_before_rest(self._core, await self._attacher.hub(row))
         self._attacher.forget_if_unused(session_id)
         hub = self._attacher.known(session_id)
         return await lifecycle.pause_if_idle(self._core, tenant, session_id, hub)
@@ -89,7 +89,7 @@ class ResourceSessions:
         """Stops whatever runs and keeps everything; the next message wakes the session."""
 
         def decide(fold: Fold) -> decisions.Decision | None:
-            return decisions.rest(fold, self._core.make, reason="worker_lost", message=message)
+            return course.rest(fold, self._core.make, reason="worker_lost", message=message)
 
         if await self._decide(tenant, session_id, decide):
             await release_worker(self._core, tenant, session_id, "uninstalled")
@@ -98,7 +98,7 @@ class ResourceSessions:
         """The session is over; its log stays."""
 
         def decide(fold: Fold) -> decisions.Decision | None:
-            return decisions.finish(fold, self._core.make, message)
+            return course.finish(fold, self._core.make, message)
 
         if await self._decide(tenant, session_id, decide):
             await release_worker(self._core, tenant, session_id, "ended")

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from csp_controlplane.attach.attacher import Attacher
 from csp_controlplane.attach.core import Core
 from csp_controlplane.attach.lifecycle import decide_and_append, release_worker
-from csp_controlplane.domain import decisions
+from csp_controlplane.domain import course, decisions
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.domain.inputs import parse_client_events
 from csp_controlplane.domain.principal import Principal
@@ -180,7 +180,7 @@ class SessionService:
 
     async def _rest(self, row: SessionRow) -> None:
         def interrupt(fold: Fold) -> decisions.Decision | None:
-            return decisions.rest(fold, self._core.make)
+            return course.rest(fold, self._core.make)
 
         await decide_and_append(
             self._core, row.tenant, row.id, interrupt, hub=self._attacher.known(row.id)

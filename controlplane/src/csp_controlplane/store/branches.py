@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from csp_controlplane.domain.branching import MARK_TYPES, Mark
+from csp_controlplane.domain.decisions import title_of
 from csp_controlplane.domain.events import NewEvent
 from csp_controlplane.store import sessions
 from csp_controlplane.store.database import Database
@@ -47,6 +48,8 @@ class Branch:
     created_at: datetime
     last_event_at: datetime
     archived_at: datetime | None
+    said: str | None
+    """A fork's first own message, in a line."""
 
 
 async def marks(db: Database, tenant: str, month: date, session: str) -> list[Mark]:
@@ -116,6 +119,7 @@ async def insert_fork(
             origin.events,
             origin.before_line,
         )
+        await _give_files(connection, new, origin)
         await append_in(connection, new.tenant, new.id, events)
 
 
@@ -132,6 +136,28 @@ async def append_in(connection: Any, tenant: str, session: str, events: Sequence
     )
 
 
+async def _give_files(connection: Any, new: NewSession, origin: Origin) -> None:
+    """The parent's checkpoints up to the fork's place, and its lineage: rows, no pieces.
+
+    Places in the log are the same in both, so the fork can be forked and rewound as its parent.
+    """
+    await connection.execute(
+        "insert into checkpoints (session_id, id, tenant, epoch, seq, checked_seq, manifest, "
+        "pieces, files, bytes, left_out, fingerprint, saved_at) select $3, c.id, c.tenant, 0, "
+        "c.seq, least(c.checked_seq, $2), c.manifest, c.pieces, c.files, c.bytes, c.left_out, '', "
+        "c.saved_at from checkpoints c where c.session_id = $1 and c.seq <= $2",
+        origin.parent,
+        origin.events,
+        new.id,
+    )
+    await connection.execute(
+        "update sessions s set lineage = coalesce(p.lineage, p.id) from sessions p "
+        "where s.id = $1 and p.id = $2",
+        new.id,
+        origin.parent,
+    )
+
+
 _FAMILY = """
 with recursive up(id, parent) as (
   select s.id, s.parent from sessions s where s.id = $1
@@ -141,8 +167,13 @@ with recursive up(id, parent) as (
   union all select c.id from sessions c join down on c.parent = down.id
 )
 select s.id, s.parent, s.forked_seq, s.forked_message, s.title, s.state, s.last_seq,
-       s.created_at, s.last_event_at, s.archived_at
+       s.created_at, s.last_event_at, s.archived_at, f.payload as said
 from sessions s join down using (id)
+left join lateral (
+  select e.payload::text as payload from events e where e.month = s.month
+    and e.session_id = s.id and e.seq > s.forked_seq and e.type = 'user.message'
+  order by e.seq limit 1
+) f on s.forked_seq is not null
 where s.owner = $2 and s.deleted_at is null order by s.created_at, s.id limit $3
 """
 MOST = 500
@@ -155,7 +186,11 @@ async def family(db: Database, tenant: str, owner: str, session: str) -> list[Br
     """
     async with db.tenant(tenant) as connection:
         rows = await connection.fetch(_FAMILY, session, owner, MOST)
-    return [Branch(**row) for row in rows]
+    return [Branch(**{**row, "said": _line(row["said"])}) for row in rows]
+
+
+def _line(payload: str | None) -> str | None:
+    return None if payload is None else title_of(orjson.loads(payload)["content"])
 
 
 async def family_size(db: Database, tenant: str, owner: str, session: str) -> int:

@@ -125,7 +125,7 @@ async def _entomb(
         ids,
         since,
     )
-    for table in ("shares", "workspaces", "workspace_chunks"):
+    for table in ("shares", "checkpoints"):
         await connection.execute(
             f"delete from {table} where session_id = any($1)",  # noqa: S608 -- fixed names
             ids,

@@ -173,7 +173,7 @@ async def erase(db: Database, tenant: str, session: str, month: date) -> None:
                 month,
                 session,
             )
-        for table in ("shares", "blobs", "workspaces", "workspace_chunks"):
+        for table in ("shares", "blobs", "checkpoints"):
             await connection.execute(
                 f"delete from {table} where session_id = $1",  # noqa: S608 -- fixed names
                 session,

@@ -10,6 +10,7 @@ import asyncpg
 import orjson
 
 from csp_controlplane.domain.fold import Fold
+from csp_controlplane.store import checkpoints
 from csp_controlplane.store.database import Database
 from csp_crds.agent import AgentSpec
 
@@ -153,21 +154,11 @@ async def _copy_conversation(connection: Any, new: NewSession, earlier: str) -> 
         new.id,
         earlier,
     )
-    await connection.execute(
-        "insert into workspace_chunks (session_id, version, n, tenant, data) "
-        "select $1, c.version, c.n, c.tenant, c.data from workspace_chunks c "
-        "join workspaces w on w.session_id = c.session_id and w.version = c.version "
-        "where c.session_id = $2",
-        new.id,
-        earlier,
+    newest = await connection.fetchval(
+        "select max(id) from checkpoints where session_id = $1", earlier
     )
-    await connection.execute(
-        "insert into workspaces (session_id, tenant, version, epoch, seq, outcome, bytes, chunks, "
-        "fingerprint, saved_at) select $1, tenant, version, 0, 0, outcome, bytes, chunks, "
-        "fingerprint, saved_at from workspaces where session_id = $2",
-        new.id,
-        earlier,
-    )
+    if newest is not None:
+        await checkpoints.give(connection, new.tenant, new.id, newest)
 
 
 async def take_lease(db: Database, tenant: str, session: str, holder: str, seconds: float) -> bool:

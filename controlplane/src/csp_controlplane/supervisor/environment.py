@@ -37,10 +37,11 @@ def child_environment(
             names += [name, name.lower()]
         names += _MODEL_KEYS
     picked = {name: ours[name] for name in names if name in ours}
+    prefixes = _PREFIXES[component]
+    if component == "gateway" and ours.get("CSP_OBJECTS_URL", "").startswith("s3:"):
+        prefixes += ("AWS_",)  # the bucket's address and credentials, for nobody without a bucket
     for name, value in ours.items():
-        if name.startswith(_PREFIXES[component]) and (
-            component == "proxy" or name not in _MODEL_KEYS
-        ):
+        if name.startswith(prefixes) and (component == "proxy" or name not in _MODEL_KEYS):
             picked[name] = value
     picked.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
     picked.setdefault("LANG", "C.UTF-8")

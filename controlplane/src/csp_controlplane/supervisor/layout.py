@@ -66,6 +66,11 @@ class Layout:
         return self.data / "workspaces"
 
     @property
+    def objects(self) -> Path:
+        """Pieces of checkpoints."""
+        return self.data / "objects"
+
+    @property
     def workers(self) -> Path:
         """Homes of workers, each private and removed with its worker."""
         return self.data / "workers"
@@ -99,7 +104,8 @@ class Layout:
         """Makes the directories, private to this user. Raises CommandError with the reason."""
         try:
             self.data.mkdir(parents=True, exist_ok=True)
-            for path in (self.logs, self.keys, self.workspaces, self.workers, self.jwks.parent):
+            files = (self.workspaces, self.objects, self.workers)
+            for path in (self.logs, self.keys, *files, self.jwks.parent):
                 path.mkdir(mode=0o700, exist_ok=True)
             self.run.mkdir(mode=0o700, exist_ok=True)
             self.worker_sockets.mkdir(mode=0o700, exist_ok=True)

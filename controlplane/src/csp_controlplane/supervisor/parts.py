@@ -91,6 +91,9 @@ class Parts:
             "CSP_GATEWAY_MIGRATE": "false",
             "CSP_RUNTIME": "local",
             "CSP_SUPERVISOR_SOCKET": str(self.layout.socket),
+            "CSP_OBJECTS_URL": self.environment.get(
+                "CSP_OBJECTS_URL", self.layout.objects.as_uri()
+            ),
             "CSP_SCRIPTED_MODEL": "true" if self.addresses.model_port is not None else "false",
             **self._stores(),
         }

@@ -53,6 +53,10 @@ class WorkerCommand:
             "CSP_WORKER_MODEL_BASE_URL": self.model_base_url,
             "CSP_WORKER_AGENT_JSON": spec.model_dump_json(),
         }
+        # Who ends `csp up` waits for it: a turn is interrupted, not finished.
+        own.setdefault(
+            "CSP_WORKER_GRACE_SECONDS", self.environment.get("CSP_WORKER_GRACE_SECONDS", "0")
+        )
         for name in ("LEVEL", "FORMAT"):
             value = self.environment.get(f"CSP_LOG_{name}")
             if value and f"CSP_WORKER_LOG_{name}" not in self.environment:

@@ -1,5 +1,5 @@
 /** What the person said, and what can be done with it. */
-import { Copy, Ellipsis, GitBranch, Pencil } from "lucide-react";
+import { Copy, Ellipsis, GitBranch, History, Pencil } from "lucide-react";
 import { memo, useState } from "react";
 import type { ContentBlock } from "../../api/events";
 import type { OutboxEntry } from "../../api/outbox";
@@ -7,10 +7,11 @@ import { textOf } from "../../fold/messages";
 import type { UserItem } from "../../fold/view";
 import { copyText } from "../../lib/clipboard";
 import { branchOff } from "../../store/branching";
+import { rewindFiles } from "../../store/rewinding";
 import { useController, useSession } from "../../store/session";
 import { t } from "../../strings";
 import { Button, CopyButton, IconButton } from "../ui/controls";
-import { Menu, MenuItem, MenuSeparator } from "../ui/overlay";
+import { Confirm, Menu, MenuItem, MenuSeparator } from "../ui/overlay";
 import { Attachments } from "./Attachments";
 import styles from "./rows.module.css";
 
@@ -24,7 +25,7 @@ export const UserMessage = memo(function UserMessage({ item }: { item: UserItem 
   const [editing, setEditing] = useState(false);
   const begun = item.state === "started";
   return (
-    <div className={styles.user} data-menu={begun && !readOnly}>
+    <div className={styles.user} data-menu={begun && !readOnly && !editing}>
       {editing ? (
         <EditAgain item={item} onClose={() => setEditing(false)} />
       ) : (
@@ -40,29 +41,44 @@ export const UserMessage = memo(function UserMessage({ item }: { item: UserItem 
 
 function Actions({ item, onEdit }: { item: UserItem; onEdit: () => void }) {
   const id = useSession((state) => state.id);
+  const [rewinding, setRewinding] = useState(false);
   return (
-    <Menu
-      trigger={
-        <IconButton
-          icon={Ellipsis}
-          size={16}
-          label={t.branch.actions}
-          className={styles.userMenu}
-        />
-      }
-    >
-      {/* The menu gives focus back to its button when it closes; the field takes it after that. */}
-      <MenuItem icon={Pencil} onSelect={() => setTimeout(onEdit)}>
-        {t.branch.edit}
-      </MenuItem>
-      <MenuItem icon={GitBranch} onSelect={() => void branchOff(id, item.id, null)}>
-        {t.branch.here}
-      </MenuItem>
-      <MenuSeparator />
-      <MenuItem icon={Copy} onSelect={() => void copyText(textOf(item.content))}>
-        {t.row.copy}
-      </MenuItem>
-    </Menu>
+    <>
+      <Menu
+        trigger={
+          <IconButton
+            icon={Ellipsis}
+            size={16}
+            label={t.branch.actions}
+            className={styles.userMenu}
+          />
+        }
+      >
+        {/* The menu gives focus back to its button when it closes; the field takes it after that. */}
+        <MenuItem icon={Pencil} onSelect={() => setTimeout(onEdit)}>
+          {t.branch.edit}
+        </MenuItem>
+        <MenuItem icon={GitBranch} onSelect={() => void branchOff(id, item.id, null)}>
+          {t.branch.here}
+        </MenuItem>
+        <MenuItem icon={History} onSelect={() => setRewinding(true)}>
+          {t.branch.rewind}
+        </MenuItem>
+        <MenuSeparator />
+        <MenuItem icon={Copy} onSelect={() => void copyText(textOf(item.content))}>
+          {t.row.copy}
+        </MenuItem>
+      </Menu>
+      <Confirm
+        open={rewinding}
+        title={t.branch.rewindTitle}
+        text={t.branch.rewindText}
+        yes={t.branch.rewindYes}
+        no={t.branch.back}
+        onClose={() => setRewinding(false)}
+        onYes={() => void rewindFiles(id, item.id)}
+      />
+    </>
   );
 }
 

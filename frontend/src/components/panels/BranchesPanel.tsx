@@ -3,7 +3,7 @@ import { GitCompareArrows, X } from "lucide-react";
 import { useEffect, useState } from "react";
 import { api } from "../../api/client";
 import type { Branch } from "../../api/types";
-import { asTree } from "../../fold/family";
+import { asTree, branchName } from "../../fold/family";
 import { whenShort } from "../../lib/format";
 import { comparePath, sessionPath } from "../../lib/router";
 import { useSession } from "../../store/session";
@@ -63,7 +63,7 @@ interface EntryProps {
 }
 
 function Entry({ branch, depth, current }: EntryProps) {
-  const title = branch.title ?? t.app.untitled;
+  const title = branchName(branch);
   const here = branch.id === current;
   const when = whenShort(Date.parse(branch.last_event_at), Date.now());
   const facts = [

@@ -5,7 +5,7 @@ import { useStore } from "zustand";
 import { api } from "../../api/client";
 import { wordsFor } from "../../api/errors";
 import type { Branch } from "../../api/types";
-import { commonEvents } from "../../fold/family";
+import { branchName, commonEvents } from "../../fold/family";
 import { navigate, sessionPath } from "../../lib/router";
 import type { LogSource } from "../../store/reader";
 import { SessionContext } from "../../store/session";
@@ -59,7 +59,7 @@ export function ComparePage({ id, other }: { id: string; other: string }) {
 }
 
 function Column({ branch, from }: { branch: Branch; from: number }) {
-  const title = branch.title ?? t.app.untitled;
+  const title = branchName(branch);
   const source = useMemo<LogSource>(
     () => ({
       head: async () => ({ seq: branch.seq, title: branch.title }),

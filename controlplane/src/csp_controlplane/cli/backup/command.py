@@ -75,6 +75,7 @@ def _write(into: archive.Archive, where: Layout, scratch: Path) -> None:
     into.add(scratch / archive.DATABASE, archive.DATABASE)
     into.add(where.keys, "keys")
     into.add(where.workspaces, "workspaces")
+    into.add(where.objects, "objects")
 
 
 def restore(file: Path, *, force: bool) -> None:
@@ -122,7 +123,7 @@ async def _restore(where: Layout, file: Path, *, force: bool) -> None:
         else:
             async with embedded_server(staging) as url:
                 await dump.load(url, staging.data / archive.DATABASE)
-        for name in ("postgres", "keys", "workspaces"):
+        for name in ("postgres", "keys", "workspaces", "objects"):
             _replace(staging.data / name, where.data / name)
         shutil.rmtree(where.valkey, ignore_errors=True)
     finally:

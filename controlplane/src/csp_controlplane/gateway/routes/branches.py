@@ -9,7 +9,12 @@ from starlette.responses import Response
 from csp_controlplane.gateway.answers import JsonResponse
 from csp_controlplane.gateway.auth import Reader, Writer
 from csp_controlplane.gateway.routes import API
-from csp_controlplane.gateway.schemas.branches import BranchAnswer, BranchList, ForkCreate
+from csp_controlplane.gateway.schemas.branches import (
+    BranchAnswer,
+    BranchList,
+    ForkCreate,
+    Rewind,
+)
 from csp_controlplane.gateway.schemas.sessions import SessionAnswer
 from csp_controlplane.gateway.state import state_of
 from csp_controlplane.gateway.views import session_view
@@ -40,6 +45,20 @@ async def fork_session(
     return JsonResponse(session_view(record))
 
 
+@router.post("/rewind", response_model=SessionAnswer)
+async def rewind_session(request: Request, who: Writer, session_id: str, body: Rewind) -> Response:
+    """Ours: takes the files back to what they were before a message; the conversation stays.
+
+    A running turn is interrupted.
+    """
+    state = state_of(request)
+    record = await state.sessions.branches.take_files_back(who, session_id, body.to)
+    await audit.record(
+        state.db, who.tenant, who.user_id, "session.rewind", session_id, {"to": body.to}
+    )
+    return JsonResponse(session_view(record))
+
+
 @router.get("/branches")
 async def list_branches(request: Request, who: Reader, session_id: str) -> BranchList:
     """Ours: what this session was forked from, and what was forked from any of them."""
@@ -54,6 +73,7 @@ def _view(branch: Branch) -> BranchAnswer:
         forked_seq=branch.forked_seq,
         forked_message=branch.forked_message,
         title=branch.title,
+        said=branch.said,
         state=branch.state,
         seq=branch.last_seq,
         created_at=branch.created_at,

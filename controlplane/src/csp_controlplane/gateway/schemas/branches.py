@@ -26,6 +26,12 @@ class ForkCreate(Request):
     )
 
 
+class Rewind(Request):
+    """Where the files of a session go back to."""
+
+    to: Id = Field(description="Id of a user.message: the files become what they were before it.")
+
+
 class BranchAnswer(Answer):
     """One session of a family of forks."""
 
@@ -35,6 +41,7 @@ class BranchAnswer(Answer):
     forked_seq: int | None = Field(description="So many first events are the parent's.")
     forked_message: str | None = Field(description="The parent's message that it stands before.")
     title: str | None
+    said: str | None = Field(description="A fork's first own message, in a line.")
     state: State
     seq: int
     created_at: Moment

@@ -1,0 +1,174 @@
+"""Keeps a session's working directory as checkpoints, and gives one to its next worker.
+
+A checkpoint that cannot be made or brought back costs files, never the conversation, and the log
+says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import grpc.aio
+import structlog
+
+from csp_controlplane.attach.checkpoint import (
+    EXPECTED,
+    PIECE_BYTES,
+    NotKept,
+    collect,
+    key,
+    limits,
+    save,
+    words,
+)
+from csp_controlplane.attach.core import Core
+from csp_controlplane.live.hub import Hub
+from csp_controlplane.store import checkpoints, sessions
+from csp_controlplane.store.checkpoints import Checkpoint
+from csp_controlplane.store.database import DATABASE_AWAY
+from csp_controlplane.store.objects import ObjectsAway
+from csp_controlplane.store.sessions import Binding, SessionRow
+from csp_proto import worker_pb2 as pb
+from csp_proto.worker_pb2_grpc import WorkerStub
+
+log = structlog.get_logger(__name__)
+
+COLLECT_EVERY = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """Files were brought back. `stale`: tools ran after they were kept."""
+
+    stale: bool
+    message: str
+
+
+class Archiver:
+    """Makes a checkpoint for one attachment's worker each time it is poked, one at a time."""
+
+    def __init__(self, core: Core, hub: Hub, binding: Binding) -> None:
+        self._core = core
+        self._hub = hub
+        self._binding = binding
+        self._poked = asyncio.Event()
+        self._seq = 0
+
+    def poke(self, seq: int) -> None:
+        """A turn has ended; its end is the log's `seq`."""
+        self._seq = seq
+        self._poked.set()
+
+    async def run(self) -> None:
+        """Until cancelled. Never raises: the attachment does not depend on it."""
+        if not keeps(self._core):
+            return
+        saved = 0
+        while True:
+            await self._poked.wait()
+            self._poked.clear()
+            try:
+                if await save(self._core, self._hub, self._binding, self._seq) is not None:
+                    saved += 1
+                    if saved % COLLECT_EVERY == 0:
+                        await collect(self._core, self._hub.tenant, self._hub.session)
+            except (*EXPECTED, *DATABASE_AWAY) as error:
+                log.warning("workspace_not_saved", session_id=self._hub.session, error=words(error))
+            except Exception:  # the next turn's end tries again
+                log.exception("workspace_not_saved", session_id=self._hub.session)
+
+
+def keeps(core: Core) -> bool:
+    """Whether working directories are kept here at all."""
+    return core.settings.workspace_bytes > 0
+
+
+async def save_before_rest(core: Core, hub: Hub) -> None:
+    """Keeps what was changed since the last turn's end, if the worker still answers."""
+    if not keeps(core):
+        return
+    binding = await sessions.live_binding(core.db, hub.tenant, hub.session)
+    if binding is None:
+        return
+    try:
+        await save(core, hub, binding, hub.shown)
+    except EXPECTED as error:
+        log.warning("workspace_not_saved", session_id=hub.session, error=words(error))
+
+
+# ---- bringing back ------------------------------------------------------------------------------
+
+
+async def restore(core: Core, row: SessionRow, binding: Binding) -> Restored | None:
+    """Gives files to a worker that is not bound yet. None: there was nothing to say about it.
+
+    A worker that cannot take them is bound without; it says in the log that they are lost.
+    """
+    if not keeps(core):
+        return None
+    found, chosen = await checkpoints.next_to_restore(core.db, row.tenant, row.id)
+    if found is None:
+        return None
+    try:
+        async with asyncio.timeout(core.settings.workspace_seconds):
+            files = await _give(core, row, binding, found, chosen)
+    except (grpc.aio.AioRpcError, TimeoutError, NotKept, ObjectsAway) as error:
+        log.warning("workspace_not_restored", session_id=row.id, error=words(error))
+        return None
+    if chosen:
+        await checkpoints.restored(core.db, row.tenant, row.id, found.id)
+    if files is None:
+        return None
+    log.info("workspace_restored", session_id=row.id, files=files, bytes=found.size)
+    when = f"{found.saved_at:%Y-%m-%d %H:%M:%S} UTC"
+    if chosen or found.epoch == 0:
+        return Restored(chosen, f"The files are as they were at {when}.")
+    stale = await checkpoints.tool_used_since(core.db, row.tenant, row.id, found.checked_seq)
+    text = (
+        f"The files are as they were at {when}. What was changed after that was lost with the "
+        "session's last worker."
+    )
+    return Restored(stale, text)
+
+
+async def _give(
+    core: Core, row: SessionRow, binding: Binding, found: Checkpoint, replace: bool
+) -> int | None:
+    """How many files there are now; None: the worker kept what it had."""
+    lineage = await checkpoints.lineage_of(core.db, row.tenant, row.id)
+    manifest = await core.objects.get(row.tenant, key(lineage, found.manifest))
+    if manifest is None:
+        raise NotKept("the list of files is gone from the object store")
+    async with core.channel(binding.endpoint) as channel:
+        stub = WorkerStub(channel)
+        metadata = core.tokens.metadata(binding.worker_id, row.id, binding.epoch)
+        parts = _parts(manifest, replace, limits(core))
+        offered = await stub.OfferWorkspace(parts, metadata=metadata)
+        if offered.kept:
+            return None
+        ours = set(found.pieces)
+        wanted = [bytes(name) for name in offered.wanted]
+        if not ours.issuperset(wanted):
+            raise NotKept("the worker asks for pieces that the checkpoint does not name")
+        metadata = core.tokens.metadata(binding.worker_id, row.id, binding.epoch)
+        done = await stub.RestoreWorkspace(_pieces(core, row, lineage, wanted), metadata=metadata)
+        return int(done.files)
+
+
+async def _parts(
+    manifest: bytes, replace: bool, limits: pb.WorkspaceLimits
+) -> AsyncIterator[pb.WorkspaceManifest]:
+    yield pb.WorkspaceManifest(replace=replace, limits=limits)
+    for start in range(0, len(manifest), PIECE_BYTES):
+        yield pb.WorkspaceManifest(data=manifest[start : start + PIECE_BYTES])
+
+
+async def _pieces(
+    core: Core, row: SessionRow, lineage: str, wanted: Sequence[bytes]
+) -> AsyncIterator[pb.WorkspacePiece]:
+    for name in wanted:
+        data = await core.objects.get(row.tenant, key(lineage, name))
+        if data is not None:  # the worker says that it lacks one
+            yield pb.WorkspacePiece(data=data)

@@ -1,0 +1,293 @@
+"""Checkpoints of working directories: which there are, and which one comes back next.
+
+A checkpoint is a row here and bytes in the object store. Its row is written last and only by the
+session's live epoch, so that what is listed is whole. Forks begin with a copy of a row; pieces are
+shared inside a lineage, the family of a session and its forks, and never beyond it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from csp_controlplane.domain.ids import new_id
+from csp_controlplane.store.database import Database
+
+KEPT = 50
+"""Of each session; older ones go."""
+
+DIGEST_BYTES = 32
+_COLUMNS = (
+    "id, epoch, seq, checked_seq, manifest, pieces, files, bytes, left_out, fingerprint, saved_at"
+)
+
+
+class PiecesGone(Exception):
+    """Pieces that were there a moment ago have been removed, with a session of the lineage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A working directory at one point of its session's log."""
+
+    id: str
+    epoch: int
+    seq: int
+    checked_seq: int
+    """Up to here in the log the directory was found unchanged."""
+    manifest: bytes
+    pieces: tuple[bytes, ...]
+    files: int
+    size: int
+    left_out: dict[str, Any]
+    """{count, named: [{path, reason, bytes}]}"""
+    fingerprint: str
+    saved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewCheckpoint:
+    """What a worker has handed over. `sizes` are of pieces that the store did not have."""
+
+    epoch: int
+    seq: int
+    manifest: bytes
+    pieces: tuple[bytes, ...]
+    files: int
+    size: int
+    left_out: dict[str, Any]
+    fingerprint: str
+    sizes: dict[bytes, int]
+
+
+def _checkpoint(row: Any) -> Checkpoint:
+    joined: bytes = row["pieces"]
+    pieces = (joined[i : i + DIGEST_BYTES] for i in range(0, len(joined), DIGEST_BYTES))
+    return Checkpoint(
+        row["id"], row["epoch"], row["seq"], row["checked_seq"], row["manifest"], tuple(pieces),
+        row["files"], row["bytes"], json.loads(row["left_out"]), row["fingerprint"],
+        row["saved_at"],
+    )  # fmt: skip
+
+
+async def newest(db: Database, tenant: str, session: str) -> Checkpoint | None:
+    """The last one."""
+    return await at(db, tenant, session, 2**62)
+
+
+async def at(db: Database, tenant: str, session: str, seq: int) -> Checkpoint | None:
+    """The newest that was made when the log ended at `seq` or before."""
+    async with db.tenant(tenant) as connection:
+        row = await connection.fetchrow(
+            f"select {_COLUMNS} from checkpoints where session_id = $1 and seq <= $2 "  # noqa: S608 -- fixed names
+            "order by id desc limit 1",
+            session,
+            seq,
+        )
+    return _checkpoint(row) if row else None
+
+
+async def next_to_restore(
+    db: Database, tenant: str, session: str
+) -> tuple[Checkpoint | None, bool]:
+    """What the next worker starts from, and whether it was chosen over what may be there."""
+    async with db.tenant(tenant) as connection:
+        row = await connection.fetchrow(
+            "select c.*, s.chosen_checkpoint is not null as chosen from sessions s "
+            "join checkpoints c on c.session_id = s.id "
+            "where s.id = $1 and (s.chosen_checkpoint is null or c.id = s.chosen_checkpoint) "
+            "order by c.id desc limit 1",
+            session,
+        )
+    return (_checkpoint(row), row["chosen"]) if row else (None, False)
+
+
+async def restored(db: Database, tenant: str, session: str, checkpoint: str) -> None:
+    """A worker has it: the choice is made true."""
+    async with db.tenant(tenant) as connection:
+        await connection.execute(
+            "update sessions set chosen_checkpoint = null where id = $1 and chosen_checkpoint = $2",
+            session,
+            checkpoint,
+        )
+
+
+async def choose(db: Database, tenant: str, session: str, checkpoint: str) -> bool:
+    """The session's next bind puts the directory into this state. False: it is not there."""
+    async with db.tenant(tenant) as connection:
+        found = await connection.fetchval(
+            "update sessions s set chosen_checkpoint = c.id from checkpoints c "
+            "where s.id = $1 and c.session_id = s.id and c.id = $2 returning s.id",
+            session,
+            checkpoint,
+        )
+    return found is not None
+
+
+async def give(connection: Any, tenant: str, session: str, checkpoint: str) -> bool:
+    """A fork's first checkpoint, in the transaction that inserts the fork: its files begin with it,
+    and it joins the lineage. False: it is not there."""
+    found = await connection.fetchrow(
+        "select c.session_id, coalesce(s.lineage, s.id) as lineage from checkpoints c "
+        "join sessions s on s.id = c.session_id where c.tenant = $1 and c.id = $2 limit 1",
+        tenant,
+        checkpoint,
+    )
+    if found is None:
+        return False
+    await connection.execute(
+        "insert into checkpoints (session_id, id, tenant, epoch, seq, checked_seq, manifest, "
+        "pieces, files, bytes, left_out, fingerprint, saved_at) "
+        "select $1, $2, tenant, 0, 0, 0, manifest, pieces, files, bytes, left_out, '', saved_at "
+        "from checkpoints where session_id = $3 and id = $4",
+        session,
+        new_id("ckpt"),
+        found["session_id"],
+        checkpoint,
+    )
+    await connection.execute(
+        "update sessions set lineage = $2 where id = $1", session, found["lineage"]
+    )
+    return True
+
+
+# ---- writing ------------------------------------------------------------------------------------
+
+
+async def lineage_of(db: Database, tenant: str, session: str) -> str:
+    """Under whose name the session's pieces are kept."""
+    async with db.tenant(tenant) as connection:
+        found: str | None = await connection.fetchval(
+            "select coalesce(lineage, id) from sessions where id = $1", session
+        )
+    return found or session
+
+
+async def known(db: Database, tenant: str, lineage: str, names: Sequence[bytes]) -> set[bytes]:
+    """Those that the object store has. They stay for as long as a save may take."""
+    async with db.tenant(tenant) as connection:
+        rows = await connection.fetch(
+            "update pieces set used_at = now() "
+            "where tenant = $1 and lineage = $2 and sha256 = any($3) returning sha256",
+            tenant,
+            lineage,
+            list(names),
+        )
+    return {row["sha256"] for row in rows}
+
+
+async def publish(
+    db: Database, tenant: str, session: str, lineage: str, new: NewCheckpoint
+) -> str | None:
+    """The id, or None when its epoch is over. Raises PiecesGone."""
+    checkpoint = new_id("ckpt")
+    async with db.tenant(tenant) as connection:
+        live = await connection.fetchval(
+            "select epoch from sessions where id = $1 and deleted_at is null for share", session
+        )
+        if live != new.epoch:
+            return None
+        await connection.execute(
+            "insert into pieces (tenant, lineage, sha256, bytes) "
+            "select $1, $2, p.sha256, p.bytes from unnest($3::bytea[], $4::int[]) "
+            "as p(sha256, bytes) on conflict do nothing",
+            tenant,
+            lineage,
+            list(new.sizes),
+            list(new.sizes.values()),
+        )
+        names = {new.manifest, *new.pieces}
+        # Locked, so that they stay until this row names them.
+        there = await connection.fetch(
+            "select sha256 from pieces where lineage = $1 and sha256 = any($2) for share",
+            lineage,
+            list(names),
+        )
+        if len(there) < len(names):
+            raise PiecesGone(f"{len(names) - len(there)} of {len(names)} are gone")
+        await connection.execute(
+            "insert into checkpoints (session_id, id, tenant, epoch, seq, checked_seq, manifest, "
+            "pieces, files, bytes, left_out, fingerprint) "
+            "values ($1,$2,$3,$4,$5,$5,$6,$7,$8,$9,$10,$11)",
+            session,
+            checkpoint,
+            tenant,
+            new.epoch,
+            new.seq,
+            new.manifest,
+            b"".join(new.pieces),
+            new.files,
+            new.size,
+            json.dumps(new.left_out),
+            new.fingerprint,
+        )
+        await connection.execute(
+            "delete from checkpoints where session_id = $1 and id not in (select id from "
+            "checkpoints where session_id = $1 order by id desc limit $2)",
+            session,
+            KEPT,
+        )
+    return checkpoint
+
+
+async def still_so(db: Database, tenant: str, session: str, epoch: int, seq: int) -> None:
+    """The newest checkpoint is the directory at this point of the log too."""
+    async with db.tenant(tenant) as connection:
+        await connection.execute(
+            "update checkpoints set checked_seq = greatest(checked_seq, $3) "
+            "where session_id = $1 "
+            "and id = (select max(id) from checkpoints where session_id = $1) "
+            "and exists (select from sessions where id = $1 and epoch = $2)",
+            session,
+            epoch,
+            seq,
+        )
+
+
+async def unused(db: Database, tenant: str, lineage: str, seconds: float) -> list[bytes]:
+    """Pieces that no checkpoint of the lineage names, taken off the list after so long."""
+    async with db.tenant(tenant) as connection:
+        rows = await connection.fetch(
+            "select c.manifest, c.pieces from checkpoints c join sessions s on s.id = c.session_id "
+            "where coalesce(s.lineage, s.id) = $1",
+            lineage,
+        )
+        named = {row["manifest"] for row in rows}
+        for row in rows:
+            joined = row["pieces"]
+            named.update(joined[i : i + DIGEST_BYTES] for i in range(0, len(joined), DIGEST_BYTES))
+        gone = await connection.fetch(
+            "delete from pieces where lineage = $1 and sha256 <> all($2) "
+            "and used_at < now() - make_interval(secs => $3) returning sha256",
+            lineage,
+            list(named),
+            seconds,
+        )
+    return [row["sha256"] for row in gone]
+
+
+async def any_left(db: Database, tenant: str, lineage: str) -> bool:
+    """Whether the lineage has a checkpoint."""
+    async with db.tenant(tenant) as connection:
+        found: bool = await connection.fetchval(
+            "select exists (select from checkpoints c join sessions s on s.id = c.session_id "
+            "where coalesce(s.lineage, s.id) = $1)",
+            lineage,
+        )
+    return found
+
+
+async def tool_used_since(db: Database, tenant: str, session: str, seq: int) -> bool:
+    """Whether a tool ran after this point of the log, and so may have changed files."""
+    async with db.tenant(tenant) as connection:
+        found: bool = await connection.fetchval(
+            "select exists (select from events e join sessions s on s.id = e.session_id "
+            "and s.month = e.month where e.session_id = $1 and e.seq > $2 "
+            "and e.type in ('agent.tool_result', 'agent.mcp_tool_result'))",
+            session,
+            seq,
+        )
+    return found

@@ -1,0 +1,16 @@
+"""Working directories as checkpoints in an object store."""
+
+from csp_controlplane.store.migrations.sql import run_sibling_sql
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_sibling_sql(__file__)
+
+
+def downgrade() -> None:
+    raise NotImplementedError("migrations only go forward: restore a backup instead")

@@ -1,0 +1,115 @@
+"""The checker of chaos runs finds each kind of damage in what was gathered, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bench.chaos.checker import Case, Epoch, Findings, Journal, Row, View, check
+
+EVENTS: tuple[tuple[str, dict[str, Any], int | None], ...] = (
+    ("user.message", {"id": "m1", "client_id": "c1"}, None),
+    ("span.turn_start", {"id": "s1", "message_ids": ["m1"]}, 1),
+    ("agent.message", {"id": "a1", "content": []}, 2),
+    ("span.turn_end", {"id": "e1", "turn_start_id": "s1", "outcome": "completed"}, 3),
+    ("session.notice", {"id": "n1"}, None),
+)
+
+
+def sound() -> Case:
+    """One message, one turn, two clients that saw all of it."""
+    log, said, facts = [], {}, []
+    for seq, (type_, fields, n) in enumerate(EVENTS, start=1):
+        body = {"type": type_, **fields}
+        payload = json.dumps(body)
+        log.append(Row(seq, 1 if n else None, n, fields["id"], type_, payload))
+        facts.append(body)
+        if n:
+            said[n] = hashlib.sha256(payload.encode()).hexdigest()
+    journal = Journal({**said, 4: "of what was not acknowledged"}, 3)
+    views = [View(facts, {}), View(facts, {})]
+    return Case("sesn", log, [Epoch(1, 0, journal)], views, {"c1": {"id": "m1"}})
+
+
+def headings(case: Case) -> set[str]:
+    findings = Findings()
+    check(case, findings)
+    return {heading for heading, found in findings.by_heading.items() if found}
+
+
+def test_a_sound_session_has_no_findings() -> None:
+    findings = Findings()
+    check(sound(), findings)
+    assert findings.clean, findings.by_heading
+    assert findings.line() == "0 lost 0 doubled 0 reordered 0 unmarked"
+
+
+def without(case: Case, seq: int) -> Case:
+    return replace(case, log=[row for row in case.log if row.seq != seq])
+
+
+def with_row(case: Case, row: Row) -> Case:
+    return replace(case, log=[*case.log, row])
+
+
+def broken_cases() -> dict[str, tuple[Case, str]]:
+    case = sound()
+    view = case.views[0]
+    shown_too_much = replace(view, facts=[*view.facts, {"type": "agent.message", "id": "ghost"}])
+    epoch = case.epochs[0]
+    assert epoch.journal is not None
+    again = json.dumps({"type": "user.message", "id": "m2", "client_id": "c1"})
+    second_end = json.dumps({"type": "span.turn_end", "id": "e2", "turn_start_id": "s1",
+                             "outcome": "completed"})  # fmt: skip
+    return {
+        "shown-and-gone": (replace(case, views=[shown_too_much]), "lost"),
+        "never-shown": (replace(case, views=[replace(view, facts=view.facts[:3])]), "lost"),
+        "accepted-and-gone": (replace(case, accepted={"c9": {"id": "m9"}}), "lost"),
+        "acknowledged-and-gone": (
+            replace(case, epochs=[replace(epoch, journal=replace(epoch.journal, acked=4))]),
+            "lost",
+        ),
+        "not-what-was-said": (
+            replace(case, epochs=[replace(epoch, journal=Journal({1: "x", 2: "y", 3: "z"}, 3))]),
+            "lost",
+        ),
+        "message-twice": (with_row(case, Row(6, None, None, "m2", "user.message", again)),
+                          "doubled"),
+        "turn-ends-twice": (with_row(case, Row(6, 1, 4, "e2", "span.turn_end", second_end)),
+                            "doubled"),
+        "fenced-epoch-writes": (
+            replace(case, epochs=[epoch, Epoch(2, 2, None)]),
+            "doubled",
+        ),
+        "unknown-epoch": (replace(case, epochs=[]), "doubled"),
+        "gap": (without(case, 5), "lost"),
+        "out-of-order": (
+            replace(case, log=[replace(row, n={2: 3, 3: 2}.get(row.n or 0, row.n))
+                               for row in case.log]),
+            "reordered",
+        ),
+        "protocol-broken": (replace(case, views=[replace(view, problems=["a step back"])]),
+                            "reordered"),
+        "no-end": (without(case, 4), "unmarked"),
+        "no-turn": (
+            with_row(case, Row(6, None, None, "m3", "user.message",
+                               json.dumps({"type": "user.message", "id": "m3"}))),
+            "unmarked",
+        ),
+        "open-text": (replace(case, views=[replace(view, open={"a2": b"half"})]), "unmarked"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", broken_cases())
+def test_damage_is_found(name: str) -> None:
+    case, heading = broken_cases()[name]
+    assert heading in headings(case)
+
+
+def test_a_journal_is_read_back_to_its_last_whole_line() -> None:
+    journal = Journal.read("said 1 aa\nsaid 2 bb\nacked 1\nsaid 3")
+    assert journal == Journal({1: "aa", 2: "bb"}, 1)
