@@ -48,6 +48,7 @@ class Runtime:
     """Hands out workers. One that is given up lives on until somebody notices."""
 
     keeps_files = True
+    has_pools = False
     pauses_idle = False
 
     def __init__(self, plane: Plane) -> None:

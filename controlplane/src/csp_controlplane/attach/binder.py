@@ -102,7 +102,9 @@ async def _take_back(core: Core, row: SessionRow, binding: Binding, reason: str)
 
 async def _worker(core: Core, row: SessionRow) -> WorkerRef:
     try:
-        pool = await environments.pool_of_session(core.db, row.tenant, row.id)
+        pool = None
+        if core.runtime.has_pools:
+            pool = await environments.pool_of_session(core.db, row.tenant, row.id)
         await core.runtime.create(row.id, row.tenant, row.spec, owner=row.owner, pool=pool)
         return await core.runtime.wait_ready(row.id, core.settings.bind_deadline)
     except NoCapacity as error:

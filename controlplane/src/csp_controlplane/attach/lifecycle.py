@@ -16,7 +16,6 @@ from csp_controlplane.domain import course
 from csp_controlplane.domain.decisions import Decision
 from csp_controlplane.domain.events import LoggedEvent
 from csp_controlplane.domain.fold import Fold
-from csp_controlplane.domain.transitions import IllegalTransition
 from csp_controlplane.live.hub import Hub
 from csp_controlplane.runtime.protocol import RuntimeUnavailable
 from csp_controlplane.store import sessions
@@ -88,13 +87,9 @@ async def lose_worker(
 async def say_bound(core: Core, hub: Hub, data: dict[str, Any]) -> bool:
     """Writes that the session has its worker. False when the session no longer wants one."""
 
-    def decide(fold: Fold) -> Decision | None:
-        try:
-            return course.bound(fold, data, core.make)
-        except IllegalTransition:
-            return None
-
-    return await decide_and_append(core, hub.tenant, hub.session, decide, hub=hub)
+    return await decide_and_append(
+        core, hub.tenant, hub.session, lambda fold: course.bound(fold, data, core.make), hub=hub
+    )
 
 
 async def say_bind_failed(core: Core, hub: Hub, message: str) -> None:

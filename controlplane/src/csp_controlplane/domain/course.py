@@ -23,7 +23,7 @@ def bound(fold: Fold, data: dict[str, Any], make: EventFactory) -> Decision | No
         return None
     recovered = fold.state in ("error", "paused")
     text = "The session is back." if recovered else "The session is ready."
-    notice = _notice(make, "resumed" if recovered else "worker_bound", "info", text, data)
+    notice = say("resumed" if recovered else "worker_bound", "info", text, make, data)
     next_fold = fold if fold.state == "running" else fold.after("bound")
     events = [notice]
     if fold.state == "error" and not fold.queue:
@@ -51,10 +51,10 @@ def worker_lost(
     fold: Fold, message: str, partial: Sequence[dict[str, str]], make: EventFactory
 ) -> Decision:
     """The epoch ended without being asked to: its turn is interrupted, its questions expire."""
-    events = _interrupted(fold, "worker_lost", make, partial)
+    events = interruption(fold, "worker_lost", make, partial)
     next_fold = fold if fold.state == "completed" else fold.after("worker_lost")
     next_fold = replace(next_fold, turn=None, questions=())
-    events.append(_notice(make, "worker_lost", "warning", message, {}))
+    events.append(say("worker_lost", "warning", message, make))
     events.append(make.make("session.status_rescheduled", {"state": next_fold.state}))
     return Decision(next_fold, tuple(events))
 
@@ -64,7 +64,7 @@ def pause(fold: Fold, make: EventFactory) -> Decision | None:
     if fold.state != "active" or fold.queue or fold.turn:
         return None
     text = "The session rests after a time without use. Send a message to go on."
-    return Decision(fold.after("paused"), (_notice(make, "paused", "info", text, {}),))
+    return Decision(fold.after("paused"), (say("paused", "info", text, make),))
 
 
 def rest(
@@ -77,10 +77,10 @@ def rest(
     """The session was put away: a running turn is interrupted, queued messages are cancelled."""
     if fold.state in ("completed", "paused") and not fold.queue:
         return None
-    events = _interrupted(fold, reason, make)
+    events = interruption(fold, reason, make)
     events += [make.make("user.message_cancel", {"message_id": m.id}) for m in fold.queue]
     next_fold = fold.after("rested", turn=None, questions=(), queue=())
-    events.append(_notice(make, "paused", "info", message, {}))
+    events.append(say("paused", "info", message, make))
     events.append(idle(next_fold, {"type": "end_turn"}, make))
     return Decision(next_fold, tuple(events))
 
@@ -89,10 +89,10 @@ def suspend(fold: Fold, make: EventFactory) -> Decision | None:
     """Its owner stops it: a running turn is interrupted, what is queued waits, nothing is taken."""
     if fold.suspended or fold.state == "completed":
         return None
-    events = _interrupted(fold, "session_suspended", make)
+    events = interruption(fold, "session_suspended", make)
     next_fold = fold.after("rested", turn=None, questions=(), suspended=True)
     text = "The session was suspended. It goes on when that has ended."
-    events.append(_notice(make, "suspended", "info", text, {}))
+    events.append(say("suspended", "info", text, make))
     events.append(idle(next_fold, {"type": "end_turn"}, make))
     return Decision(next_fold, tuple(events))
 
@@ -103,16 +103,16 @@ def resume(fold: Fold, make: EventFactory) -> Decision | None:
         return None
     text = "The session is no longer suspended. Send a message to go on."
     next_fold = replace(fold, suspended=False)
-    return Decision(next_fold, (_notice(make, "unsuspended", "info", text, {}),))
+    return Decision(next_fold, (say("unsuspended", "info", text, make),))
 
 
 def finish(fold: Fold, make: EventFactory, message: str | None = None) -> Decision:
     """The session ends for good; a running turn is interrupted. `message`: why, for a person."""
     if fold.state == "completed":
         return Decision(fold)
-    events = _interrupted(fold, "session_ended", make)
+    events = interruption(fold, "session_ended", make)
     if message is not None:
-        events.append(_notice(make, "session_ended", "info", message, {}))
+        events.append(say("session_ended", "info", message, make))
     next_fold = fold.after("finished", turn=None, questions=(), queue=())
     events.append(make.make("session.status_terminated", {"state": next_fold.state}))
     return Decision(next_fold, tuple(events))
@@ -122,10 +122,11 @@ def say(
     code: str, level: str, message: str, make: EventFactory, data: dict[str, Any] | None = None
 ) -> NewEvent:
     """A notice that changes nothing."""
-    return _notice(make, code, level, message, data or {})
+    fields = {"code": code, "level": level, "message": message, "data": data or {}}
+    return make.make("session.notice", fields)
 
 
-def _interrupted(
+def interruption(
     fold: Fold, reason: str, make: EventFactory, partial: Sequence[dict[str, str]] = ()
 ) -> list[NewEvent]:
     """The end of the running turn, if there is one."""
@@ -139,10 +140,3 @@ def _interrupted(
         "partial": list(partial),
     }
     return [make.make("span.turn_end", end)]
-
-
-def _notice(
-    make: EventFactory, code: str, level: str, message: str, data: dict[str, Any]
-) -> NewEvent:
-    fields = {"code": code, "level": level, "message": message, "data": data}
-    return make.make("session.notice", fields)

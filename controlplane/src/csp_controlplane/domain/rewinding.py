@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from csp_controlplane.domain.decisions import Decision
-from csp_controlplane.domain.events import EventFactory, NewEvent
+from csp_controlplane.domain import course
+from csp_controlplane.domain.decisions import Decision, idle
+from csp_controlplane.domain.events import EventFactory
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.errors import Conflict
 
@@ -27,17 +28,9 @@ def files_taken_back(
     fold: Fold, message_id: str, saved_at: datetime, make: EventFactory
 ) -> Decision:
     """The running turn's end, and the notice that says which files are there now."""
-    events: list[NewEvent] = []
+    events = course.interruption(fold, "files_taken_back", make)
     next_fold = fold
     if fold.turn is not None:
-        end = {
-            "outcome": "interrupted",
-            "reason": "files_taken_back",
-            "turn_start_id": fold.turn.id,
-            "message_ids": list(fold.turn.message_ids),
-            "partial": [],
-        }
-        events.append(make.make("span.turn_end", end))
         next_fold = (
             replace(fold, turn=None, questions=())
             if fold.queue
@@ -47,14 +40,7 @@ def files_taken_back(
         "The files were taken back to what they were before an earlier message, kept at "
         f"{saved_at:%Y-%m-%d %H:%M:%S} UTC. The conversation is as it was."
     )
-    fields = {
-        "code": "files_taken_back",
-        "level": "info",
-        "message": text,
-        "data": {"message_id": message_id},
-    }
-    events.append(make.make("session.notice", fields))
+    events.append(course.say("files_taken_back", "info", text, make, {"message_id": message_id}))
     if fold.turn is not None and next_fold.state == "active":
-        idle = {"stop_reason": {"type": "end_turn"}, "state": next_fold.state}
-        events.append(make.make("session.status_idle", idle))
+        events.append(idle(next_fold, {"type": "end_turn"}, make))
     return Decision(next_fold, tuple(events))

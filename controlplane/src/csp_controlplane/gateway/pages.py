@@ -38,6 +38,7 @@ def message_page(title: str, text: str, *, button: str | None = None) -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
+        '<link rel="icon" href="/favicon.svg" type="image/svg+xml">'
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
         '<main><img src="/favicon.svg" alt="">'
         f"<h1>{html.escape(title)}</h1><p>{html.escape(text)}</p>{form}</main></html>"

@@ -14,17 +14,18 @@ import asyncpg
 
 from csp_controlplane.attach.attacher import Attacher
 from csp_controlplane.attach.core import Core
-from csp_controlplane.domain import branching
+from csp_controlplane.domain import branching, course
 from csp_controlplane.domain.branching import Cut
 from csp_controlplane.domain.events import NewEvent
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.domain.inputs import parse_client_events
 from csp_controlplane.domain.principal import Principal
 from csp_controlplane.domain.records import SessionRecord
-from csp_controlplane.errors import InvalidRequest, NotFound
+from csp_controlplane.errors import InvalidRequest
 from csp_controlplane.sessions import rewinding
+from csp_controlplane.sessions.ownership import own_record, own_row
 from csp_controlplane.sessions.sending import Sender
-from csp_controlplane.store import branches, origins, session_views, sessions
+from csp_controlplane.store import branches, origins
 from csp_controlplane.store.branches import Branch, Origin
 from csp_controlplane.store.sessions import NewSession, SessionRow
 from csp_crds.agent import AgentSpec
@@ -64,16 +65,11 @@ class Branches:
         if any(type_ != "user.message" for type_, _ in first):
             raise InvalidRequest("initial_events: only user.message is possible here")
         made = await self._make(who, session_id, asked)
-        fork = await sessions.load(self._core.db, who.tenant, made)
-        if fork is None:
-            raise NotFound("The fork was deleted at once.")
+        fork = await own_row(self._core.db, who, made)
         await self._attacher.keep(fork)
         if first:
             await self._sender.send(who, fork, first, keys=[None] * len(first))
-        found = await session_views.get(self._core.db, who.tenant, who.user_id, made)
-        if found is None:
-            raise NotFound("The fork was deleted at once.")
-        return found
+        return await own_record(self._core.db, who, made)
 
     async def born(self, who: Principal, session_id: str, asked: ForkRequest) -> str:
         """The id of the fork that a resource asks for; made if need be. Raises as `fork` does."""
@@ -85,20 +81,20 @@ class Branches:
 
     async def take_files_back(self, who: Principal, session_id: str, to: str) -> SessionRecord:
         """The session with its files as they were before a message. Raises as `fork` does."""
-        row, _ = await self._own(who, session_id)
+        row = await own_row(self._core.db, who, session_id)
         await rewinding.take_files_back(self._core, self._attacher, row, to)
-        _, record = await self._own(who, session_id)
-        return record
+        return await own_record(self._core.db, who, session_id)
 
     async def family(self, who: Principal, session_id: str) -> list[Branch]:
         """The session's ancestors, forks and their forks, oldest first. Raises NotFound."""
-        await self._own(who, session_id)
+        await own_row(self._core.db, who, session_id)
         return await branches.family(self._core.db, who.tenant, who.user_id, session_id)
 
     # ---- the parts of a fork
 
     async def _make(self, who: Principal, session_id: str, asked: ForkRequest) -> str:
-        row, record = await self._own(who, session_id)
+        row = await own_row(self._core.db, who, session_id)
+        record = await own_record(self._core.db, who, session_id)
         cut = await self._cut(row, asked.at)
         new = await self._new(who, row, record, asked)
         before = await self._before_line(row, cut)
@@ -158,15 +154,7 @@ class Branches:
         title = record.title or "an earlier session"
         text = f"This is a branch of “{title}”. What is above happened there."
         data = {"session_id": record.id, "seq": cut.events}
-        fields = {"code": "forked", "level": "info", "message": text, "data": data}
-        return [*taken_back, make.make("session.notice", fields)]
-
-    async def _own(self, who: Principal, session_id: str) -> tuple[SessionRow, SessionRecord]:
-        row = await sessions.load(self._core.db, who.tenant, session_id)
-        record = await session_views.get(self._core.db, who.tenant, who.user_id, session_id)
-        if row is None or record is None:
-            raise NotFound(f"There is no session {session_id[:64]!r}, or it is not yours.")
-        return row, record
+        return [*taken_back, course.say("forked", "info", text, make, data)]
 
 
 def numbered(title: str | None, number: int) -> str | None:

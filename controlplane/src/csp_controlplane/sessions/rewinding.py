@@ -47,5 +47,5 @@ async def take_files_back(core: Core, attacher: Attacher, row: SessionRow, to: s
         raise NotFound("This session was deleted.") from None
     await release_worker(core, row.tenant, row.id, REASON)
     fresh = await sessions.load(core.db, row.tenant, row.id)
-    if fresh is not None and fresh.state != "paused":
+    if fresh is not None and not fresh.fold.at_rest:
         await attacher.keep(fresh)

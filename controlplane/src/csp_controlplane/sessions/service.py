@@ -18,11 +18,12 @@ from csp_controlplane.domain.fold import Fold
 from csp_controlplane.domain.inputs import parse_client_events
 from csp_controlplane.domain.principal import Principal
 from csp_controlplane.domain.records import LoggedEvent, SessionRecord
-from csp_controlplane.errors import InvalidRequest, NotFound
+from csp_controlplane.errors import InvalidRequest
 from csp_controlplane.live.subscription import Subscription
 from csp_controlplane.sessions import workspace
 from csp_controlplane.sessions.branches import Branches
 from csp_controlplane.sessions.erasure import Erasure
+from csp_controlplane.sessions.ownership import own_record, own_row
 from csp_controlplane.sessions.resources import ResourceSessions
 from csp_controlplane.sessions.sending import Sender
 from csp_controlplane.sessions.transfer import Transfer
@@ -100,10 +101,7 @@ class SessionService:
 
     async def get(self, who: Principal, session_id: str) -> SessionRecord:
         """Raises NotFound for an unknown or foreign session."""
-        record = await session_views.get(self._core.db, who.tenant, who.user_id, session_id)
-        if record is None:
-            raise _not_found(session_id)
-        return record
+        return await own_record(self._core.db, who, session_id)
 
     async def list(
         self,
@@ -270,11 +268,4 @@ class SessionService:
             yield chunk
 
     async def _own(self, who: Principal, session_id: str) -> SessionRow:
-        row = await sessions.load(self._core.db, who.tenant, session_id)
-        if row is None or row.owner != who.user_id:
-            raise _not_found(session_id)
-        return row
-
-
-def _not_found(session_id: str) -> NotFound:
-    return NotFound(f"There is no session {session_id[:64]!r}, or it is not yours.")
+        return await own_row(self._core.db, who, session_id)

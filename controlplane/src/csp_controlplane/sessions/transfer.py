@@ -9,13 +9,13 @@ from typing import Any, Literal
 import orjson
 
 from csp_controlplane.attach.core import Core
+from csp_controlplane.domain import course
 from csp_controlplane.domain.branching import Course
 from csp_controlplane.domain.events import NewEvent
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.domain.principal import Principal
 from csp_controlplane.domain.reading import Entry, Reader, Said
 from csp_controlplane.domain.records import SessionRecord
-from csp_controlplane.errors import NotFound
 from csp_controlplane.sessions.export import html, markdown
 from csp_controlplane.sessions.export.html import Pictures
 from csp_controlplane.sessions.export.lines import (
@@ -27,7 +27,8 @@ from csp_controlplane.sessions.export.lines import (
     head_line,
     transcript_line,
 )
-from csp_controlplane.store import session_views, sessions, transfer
+from csp_controlplane.sessions.ownership import own_record, own_row
+from csp_controlplane.store import transfer
 from csp_controlplane.store.sessions import NewSession, SessionRow
 from csp_crds.agent import AgentSpec
 
@@ -55,10 +56,8 @@ class Transfer:
         self, who: Principal, session_id: str, format_: Format
     ) -> tuple[str, AsyncIterator[bytes]]:
         """The file's name and its bytes. Raises NotFound before the first byte."""
-        row = await sessions.load(self._core.db, who.tenant, session_id)
-        record = await session_views.get(self._core.db, who.tenant, who.user_id, session_id)
-        if row is None or record is None:
-            raise NotFound(f"There is no session {session_id[:64]!r}, or it is not yours.")
+        row = await own_row(self._core.db, who, session_id)
+        record = await own_record(self._core.db, who, session_id)
         stem = _UNFIT.sub("-", record.title or "session").strip("-.")[:60] or "session"
         name = f"{stem}.{SUFFIX[format_]}"
         if format_ == "jsonl":
@@ -179,40 +178,32 @@ class Transfer:
                 elif isinstance(line, TranscriptLine):
                     await writer.line(line.subpath, line.entry)
             await writer.finish(checker.events, self._closing(checker.course, head, resumes))
-        record = await session_views.get(self._core.db, who.tenant, who.user_id, new.id)
-        if record is None:
-            raise NotFound("The imported session was deleted at once.")
-        return record
+        return await own_record(self._core.db, who, new.id)
 
-    def _closing(self, course: Course, head: Head, resumes: bool) -> list[NewEvent]:
+    def _closing(self, left: Course, head: Head, resumes: bool) -> list[NewEvent]:
         """Ends what the file leaves open, and says where everything above is from."""
         make = self._core.make
         events = []
-        if course.turn is not None:
+        if left.turn is not None:
             end = {
                 "outcome": "interrupted",
                 "reason": "session_ended",
-                "turn_start_id": course.turn.id,
-                "message_ids": course.turn.body.get("message_ids") or [],
+                "turn_start_id": left.turn.id,
+                "message_ids": left.turn.body.get("message_ids") or [],
                 "partial": [],
             }
             events.append(make.make("span.turn_end", end))
-        events += [make.make("user.message_cancel", {"message_id": m}) for m in course.waiting]
+        events += [make.make("user.message_cancel", {"message_id": m}) for m in left.waiting]
         text = f"Imported from a file that was written on {head.exported_at:%Y-%m-%d}."
         after = " Its working directory was not part of it." if resumes else " It can only be read."
-        fields = {
-            "code": "imported",
-            "level": "info",
-            "message": text + after,
-            "data": {"session_id": head.id},
-        }
+        notice = course.say("imported", "info", text + after, make, {"session_id": head.id})
         state = "paused" if resumes else "completed"
         status = (
             make.make("session.status_idle", {"stop_reason": {"type": "end_turn"}, "state": state})
             if resumes
             else make.make("session.status_terminated", {"state": state})
         )
-        return [*events, make.make("session.notice", fields), status]
+        return [*events, notice, status]
 
 
 def _uploads(entries: Iterable[Entry]) -> Iterable[str]:

@@ -31,9 +31,10 @@ _STATUS_EVERY_S = 1.0
 _REFUSED_RETRY_S = 10.0
 _PROVEN_S = 60.0
 _MAKE_TOGETHER = 8
+"""Creations that are on their way at once; more would only stand before claims."""
+
 _PATROL_S = 30.0
 """Addresses of Services are looked up now and then; nothing says when they change."""
-"""Creations that are on their way at once; more would only stand before claims."""
 
 
 def _random_suffix() -> str:
