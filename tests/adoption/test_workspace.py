@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Awaitable, Callable
 
 from csp_controlplane.domain.principal import Principal
-from csp_controlplane.store import checkpoints
+from csp_controlplane.store import checkpoints, pieces
 from csp_controlplane.store.checkpoints import Checkpoint, NewCheckpoint
 from csp_controlplane.store.database import Database
+from csp_controlplane.store.pieces import Claim
 from csp_proto import worker_pb2 as pb
 from support.hostile_worker import fact
 from support.kube import SESSIONS, Kube, is_true, session
@@ -132,7 +133,9 @@ async def test_what_a_worker_of_an_earlier_epoch_made_is_not_the_sessions(
     turn(pod, 0)
     found = await stored(db, session_id, "f1")
     late = NewCheckpoint(0, 99, b"m", (), 0, 0, {"count": 0, "named": []}, "late", {})
-    assert await checkpoints.publish(db, TENANT, session_id, session_id, late) is None
+    assert await pieces.claim(db, TENANT, session_id, late.epoch, [late.manifest]) is None
+    claim = Claim(session_id, {}, frozenset())
+    assert await checkpoints.publish(db, TENANT, session_id, claim, late) is None
     assert await checkpoints.newest(db, TENANT, session_id) == found
     assert await objects(db, "globex") == []
 
@@ -173,7 +176,7 @@ async def test_deleting_a_session_deletes_its_files(
     assert await checkpoints.newest(db, TENANT, session_id) is None
     assert await objects(db) == []
     async with db.tenant(TENANT) as connection:
-        assert await connection.fetchval("select count(*) from pieces") == 0
+        assert await connection.fetchval("select count(*) from pieces where not doomed") == 0
 
     # A gateway that has only begun to look learns of the session's resource a moment later.
     async def gone() -> bool:

@@ -49,8 +49,8 @@ async def test_what_is_older_than_the_retention_goes_and_is_audited(
     await _at_rest(service, db, young.id)
     await _last_used(db, old.id, 31)
     await _last_used(db, young.id, 29)
-    assert await service.erasure.expired() == 1
-    assert await service.erasure.expired() == 0
+    assert await service.retention.expired() == 1
+    assert await service.retention.expired() == 0
     with pytest.raises(NotFound):
         await service.get(ALICE, old.id)
     assert (await service.get(ALICE, young.id)).id == young.id

@@ -58,8 +58,7 @@ async def test_what_is_deleted_is_gone_and_nothing_else(objects: ObjectStore) ->
     await objects.put("t2", "line/a", b"x")
     await objects.delete("t1", ["line/a", "line/never"])
     assert await objects.get("t1", "line/a") is None
-    await objects.delete_below("t1", "line")
-    assert await objects.get("t1", "line/b") is None
+    assert await objects.get("t1", "line/b") == b"x"
     assert await objects.get("t1", "line2/a") == b"x"
     assert await objects.get("t2", "line/a") == b"x"
 
@@ -75,6 +74,23 @@ async def test_a_bucket_that_does_not_answer_is_away(
         await objects.put("t1", "line/a", b"x")
     with pytest.raises(ObjectsAway):
         await objects.get("t1", "line/a")
+    with pytest.raises(ObjectsAway):
+        await objects.delete("t1", ["line/a"])
+
+
+async def test_what_a_store_that_is_not_there_does_not_hold_is_not_deleted(
+    bucket: Bucket, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": bucket.url}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ObjectsAway):
+        await open_objects("s3://another", db).delete("t1", ["line/a"])
+    folder = tmp_path / "objects"
+    objects = open_objects(folder.as_uri(), db)
+    await objects.put("t1", "line/a", b"x")
+    folder.rename(tmp_path / "elsewhere")
+    with pytest.raises(ObjectsAway):
+        await objects.delete("t1", ["line/a"])
 
 
 @pytest.mark.parametrize("url", ["ftp://host/x", "s3:///", "nonsense"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,7 +18,7 @@ ENVIRONMENT = {
 
 
 class Bucket:
-    """An empty one; `close` is what happens when its host goes away."""
+    """An empty one; `close` is what happens when its host goes away, `reopen` when it is back."""
 
     def __init__(self) -> None:
         self._server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
@@ -29,6 +30,18 @@ class Bucket:
 
     def close(self) -> None:
         self._server.stop()
+
+    def reopen(self) -> None:
+        """At the same address, with what it held."""
+        port = int(self.url.rpartition(":")[2])
+        self._server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
+        self._server.start()
+
+    def keys(self) -> list[str]:
+        """The names of all that it holds."""
+        answer = httpx.get(f"{self.url}/{NAME}", params={"list-type": "2"}, timeout=60)
+        answer.raise_for_status()
+        return re.findall("<Key>([^<]+)</Key>", answer.text)
 
     @classmethod
     @contextmanager

@@ -11,6 +11,7 @@ from csp_controlplane.attach.settings import CoreSettings
 from csp_controlplane.sessions.build import build_sessions
 from csp_controlplane.sessions.service import SessionService
 from csp_controlplane.store.database import Database
+from csp_controlplane.store.objects import ObjectStore
 from support.hostile_worker import HostileRuntime
 
 
@@ -35,6 +36,7 @@ class Gateways:
     redis: Any
     runtime: HostileRuntime
     key_file: Path
+    objects: ObjectStore | None = None
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -47,6 +49,7 @@ class Gateways:
                 signing_key_file=self.key_file,
                 gateway_id=name,
                 metrics=self.metrics,
+                objects=self.objects,
                 settings=CoreSettings(**{"poll": 0.1, "lease": 2.0, **settings}),
             )
         )

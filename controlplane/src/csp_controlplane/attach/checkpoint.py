@@ -1,4 +1,4 @@
-"""Makes one checkpoint of a working directory, and removes what no checkpoint needs any more.
+"""Makes one checkpoint of a working directory.
 
 The worker lists the directory, the control plane takes the pieces that it does not have. What is
 handled are opaque bytes with limits, each checked against its hash: a worker may name what it likes
@@ -19,9 +19,10 @@ import structlog
 from csp_controlplane.attach import lifecycle
 from csp_controlplane.attach.core import Core
 from csp_controlplane.live.hub import Hub
-from csp_controlplane.store import checkpoints
+from csp_controlplane.store import checkpoints, pieces
 from csp_controlplane.store.checkpoints import Checkpoint, NewCheckpoint
 from csp_controlplane.store.objects import ObjectsAway
+from csp_controlplane.store.pieces import Claim
 from csp_controlplane.store.sessions import Binding
 from csp_proto import worker_pb2 as pb
 from csp_proto.worker_pb2_grpc import WorkerStub
@@ -32,8 +33,6 @@ PIECE_BYTES = 1024 * 1024
 ASKED_AT_ONCE = 64
 TRIES = 3
 """A directory that changes while it is read is read again so often."""
-
-UNUSED_S = 3600.0
 
 
 class NotKept(Exception):
@@ -75,23 +74,24 @@ async def _try_to_save(core: Core, hub: Hub, binding: Binding, seq: int) -> str 
     if listing.head.unchanged:
         await checkpoints.still_so(core.db, tenant, session, binding.epoch, seq)
         return ""
-    lineage = await checkpoints.lineage_of(core.db, tenant, session)
     manifest = hashlib.sha256(listing.data).digest()
     names = list(dict.fromkeys(bytes(name) for name in listing.head.pieces))
-    known = await checkpoints.known(core.db, tenant, lineage, [manifest, *names])
-    missing = [name for name in names if name not in known]
-    sizes = await _take(core, hub, binding, lineage, missing)
+    claim = await pieces.claim(core.db, tenant, session, binding.epoch, [manifest, *names])
+    if claim is None:
+        return ""
+    missing = [name for name in names if name not in claim.there]
+    sizes = await _take(core, hub, binding, claim, missing)
     if len(sizes) < len(missing):
         return None
-    if manifest not in known:
-        await core.objects.put(tenant, key(lineage, manifest), listing.data)
-        sizes[manifest] = len(listing.data)
+    if manifest not in claim.there:
+        await core.objects.put(tenant, claim.keys[manifest], listing.data)
+        sizes[claim.keys[manifest]] = len(listing.data)
     new = NewCheckpoint(
         binding.epoch, seq, manifest, tuple(names), listing.head.files, listing.head.size_bytes,
         _left_out(listing.head), listing.head.fingerprint[:128], sizes,
     )  # fmt: skip
     try:
-        made = await checkpoints.publish(core.db, tenant, session, lineage, new)
+        made = await checkpoints.publish(core.db, tenant, session, claim, new)
     except checkpoints.PiecesGone:
         return None
     if made is None:
@@ -117,10 +117,10 @@ async def _list(core: Core, hub: Hub, binding: Binding, known: str) -> _Listing:
 
 
 async def _take(
-    core: Core, hub: Hub, binding: Binding, lineage: str, missing: Sequence[bytes]
-) -> dict[bytes, int]:
-    """Stores the missing pieces; the sizes of those that came."""
-    sizes: dict[bytes, int] = {}
+    core: Core, hub: Hub, binding: Binding, claim: Claim, missing: Sequence[bytes]
+) -> dict[str, int]:
+    """Stores the missing pieces; the sizes of the objects of those that came."""
+    sizes: dict[str, int] = {}
     total = 0
     wanted = set(missing)
     for start in range(0, len(missing), ASKED_AT_ONCE):
@@ -134,8 +134,8 @@ async def _take(
                     raise NotKept("the worker sent a piece that was not asked for")
                 if total > core.settings.workspace_bytes:
                     raise NotKept(f"more than {core.settings.workspace_bytes} bytes")
-                await core.objects.put(hub.tenant, key(lineage, name), piece.data)
-                sizes[name] = len(piece.data)
+                await core.objects.put(hub.tenant, claim.keys[name], piece.data)
+                sizes[claim.keys[name]] = len(piece.data)
     return sizes
 
 
@@ -168,21 +168,6 @@ async def _say_what_is_left_out(
     await lifecycle.say(core, hub, "workspace_not_saved", "warning", text, new.left_out)
 
 
-async def collect(core: Core, tenant: str, session: str, unused_s: float = UNUSED_S) -> None:
-    """Removes pieces that no checkpoint of the session's lineage names any more.
-
-    For a session that was erased, 0: then nothing of it may stay.
-    """
-    lineage = await checkpoints.lineage_of(core.db, tenant, session)
-    gone = await checkpoints.unused(core.db, tenant, lineage, unused_s)
-    try:
-        await core.objects.delete(tenant, [key(lineage, name) for name in gone])
-        if unused_s == 0 and not await checkpoints.any_left(core.db, tenant, lineage):
-            await core.objects.delete_below(tenant, lineage)
-    except ObjectsAway as error:
-        log.error("objects_not_removed", session_id=session, lineage=lineage, error=str(error))
-
-
 def limits(core: Core) -> pb.WorkspaceLimits:
     settings = core.settings
     return pb.WorkspaceLimits(
@@ -190,10 +175,6 @@ def limits(core: Core) -> pb.WorkspaceLimits:
         file_bytes=settings.workspace_file_bytes,
         exclude=settings.workspace_exclude,
     )
-
-
-def key(lineage: str, name: bytes) -> str:
-    return f"{lineage}/{name.hex()}"
 
 
 def words(error: BaseException) -> str:

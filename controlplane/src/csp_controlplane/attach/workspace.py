@@ -17,15 +17,14 @@ from csp_controlplane.attach.checkpoint import (
     EXPECTED,
     PIECE_BYTES,
     NotKept,
-    collect,
-    key,
     limits,
     save,
     words,
 )
+from csp_controlplane.attach.collecting import collect
 from csp_controlplane.attach.core import Core
 from csp_controlplane.live.hub import Hub
-from csp_controlplane.store import checkpoints, sessions
+from csp_controlplane.store import checkpoints, pieces, sessions
 from csp_controlplane.store.checkpoints import Checkpoint
 from csp_controlplane.store.database import DATABASE_AWAY
 from csp_controlplane.store.objects import ObjectsAway
@@ -73,11 +72,17 @@ class Archiver:
                 if await save(self._core, self._hub, self._binding, self._seq) is not None:
                     saved += 1
                     if saved % COLLECT_EVERY == 0:
-                        await collect(self._core, self._hub.tenant, self._hub.session)
+                        await self._collect()
             except (*EXPECTED, *DATABASE_AWAY) as error:
                 log.warning("workspace_not_saved", session_id=self._hub.session, error=words(error))
             except Exception:  # the next turn's end tries again
                 log.exception("workspace_not_saved", session_id=self._hub.session)
+
+    async def _collect(self) -> None:
+        try:
+            await collect(self._core, self._hub.tenant, self._hub.session)
+        except ObjectsAway as error:  # doomed they are; the hourly round goes on with it
+            log.warning("objects_not_removed", session_id=self._hub.session, error=str(error))
 
 
 def keeps(core: Core) -> bool:
@@ -137,8 +142,11 @@ async def _give(
     core: Core, row: SessionRow, binding: Binding, found: Checkpoint, replace: bool
 ) -> int | None:
     """How many files there are now; None: the worker kept what it had."""
-    lineage = await checkpoints.lineage_of(core.db, row.tenant, row.id)
-    manifest = await core.objects.get(row.tenant, key(lineage, found.manifest))
+    lineage = await pieces.lineage_of(core.db, row.tenant, row.id)
+    names = [found.manifest, *found.pieces]
+    keys = await pieces.keys_of(core.db, row.tenant, lineage, names)
+    list_key = keys.get(found.manifest)
+    manifest = await core.objects.get(row.tenant, list_key) if list_key else None
     if manifest is None:
         raise NotKept("the list of files is gone from the object store")
     async with core.channel(binding.endpoint) as channel:
@@ -153,7 +161,8 @@ async def _give(
         if not ours.issuperset(wanted):
             raise NotKept("the worker asks for pieces that the checkpoint does not name")
         metadata = core.tokens.metadata(binding.worker_id, row.id, binding.epoch)
-        done = await stub.RestoreWorkspace(_pieces(core, row, lineage, wanted), metadata=metadata)
+        there = [keys[name] for name in wanted if name in keys]
+        done = await stub.RestoreWorkspace(_pieces(core, row, there), metadata=metadata)
         return int(done.files)
 
 
@@ -166,9 +175,9 @@ async def _parts(
 
 
 async def _pieces(
-    core: Core, row: SessionRow, lineage: str, wanted: Sequence[bytes]
+    core: Core, row: SessionRow, keys: Sequence[str]
 ) -> AsyncIterator[pb.WorkspacePiece]:
-    for name in wanted:
-        data = await core.objects.get(row.tenant, key(lineage, name))
+    for key in keys:
+        data = await core.objects.get(row.tenant, key)
         if data is not None:  # the worker says that it lacks one
             yield pb.WorkspacePiece(data=data)

@@ -11,7 +11,7 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 def new_id(prefix: str) -> str:
     """`<prefix>_` and 26 characters of Crockford base 32: 48 bits of milliseconds, 80 random.
 
-    Prefixes in use: sesn, sevt, agent, env, user, key, file, mreq, sthr, wrkr.
+    Prefixes in use: sesn, sevt, agent, env, user, key, file, mreq, sthr, wrkr, ckpt, obj.
     """
     value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
     digits = []

@@ -53,7 +53,7 @@ async def build_sessions(
     attacher = Attacher(core)
     await attacher.start()
     service = SessionService(core, attacher)
-    retention = asyncio.create_task(service.erasure.run(), name="retention")
+    retention = asyncio.create_task(service.retention.run(), name="retention")
     try:
         yield service
     finally:

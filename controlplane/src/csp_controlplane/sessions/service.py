@@ -25,6 +25,7 @@ from csp_controlplane.sessions.branches import Branches
 from csp_controlplane.sessions.erasure import Erasure
 from csp_controlplane.sessions.ownership import own_record, own_row
 from csp_controlplane.sessions.resources import ResourceSessions
+from csp_controlplane.sessions.retention import Retention
 from csp_controlplane.sessions.sending import Sender
 from csp_controlplane.sessions.transfer import Transfer
 from csp_controlplane.store import session_views, sessions
@@ -56,6 +57,7 @@ class SessionService:
         self.branches = Branches(core, attacher, self._sender)
         self.transfer = Transfer(core)
         self.erasure = Erasure(core, attacher)
+        self.retention = Retention(core, self.erasure)
 
     # ---- the session itself
 
@@ -173,7 +175,7 @@ class SessionService:
         return await self.get(who, session_id)
 
     async def delete(self, who: Principal, session_id: str) -> None:
-        """Ends the session for good: worker, files, log and transcript."""
+        """Ends the session for good: worker, files, log and transcript. Raises Unavailable."""
         await self.erasure.session(await self._own(who, session_id))
 
     async def _rest(self, row: SessionRow) -> None:

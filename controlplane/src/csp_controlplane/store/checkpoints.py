@@ -1,25 +1,25 @@
 """Checkpoints of working directories: which there are, and which one comes back next.
 
 A checkpoint is a row here and bytes in the object store. Its row is written last and only by the
-session's live epoch, so that what is listed is whole. Forks begin with a copy of a row; pieces are
-shared inside a lineage, the family of a session and its forks, and never beyond it.
+session's live epoch, so that what is listed is whole. Forks begin with copies of rows; pieces are
+shared inside a lineage, the family of a session and its forks, and never beyond it (`pieces`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from csp_controlplane.domain.ids import new_id
+from csp_controlplane.store import pieces
 from csp_controlplane.store.database import Database
+from csp_controlplane.store.pieces import Claim
 
 KEPT = 50
 """Of each session; older ones go."""
 
-DIGEST_BYTES = 32
 _COLUMNS = (
     "id, epoch, seq, checked_seq, manifest, pieces, files, bytes, left_out, fingerprint, saved_at"
 )
@@ -50,7 +50,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class NewCheckpoint:
-    """What a worker has handed over. `sizes` are of pieces that the store did not have."""
+    """What a worker has handed over. `sizes`: of the objects that were written for it, by key."""
 
     epoch: int
     seq: int
@@ -60,16 +60,14 @@ class NewCheckpoint:
     size: int
     left_out: dict[str, Any]
     fingerprint: str
-    sizes: dict[bytes, int]
+    sizes: dict[str, int]
 
 
 def _checkpoint(row: Any) -> Checkpoint:
-    joined: bytes = row["pieces"]
-    pieces = (joined[i : i + DIGEST_BYTES] for i in range(0, len(joined), DIGEST_BYTES))
     return Checkpoint(
-        row["id"], row["epoch"], row["seq"], row["checked_seq"], row["manifest"], tuple(pieces),
-        row["files"], row["bytes"], json.loads(row["left_out"]), row["fingerprint"],
-        row["saved_at"],
+        row["id"], row["epoch"], row["seq"], row["checked_seq"], row["manifest"],
+        pieces.digests(row["pieces"]), row["files"], row["bytes"], json.loads(row["left_out"]),
+        row["fingerprint"], row["saved_at"],
     )  # fmt: skip
 
 
@@ -157,30 +155,8 @@ async def give(connection: Any, tenant: str, session: str, checkpoint: str) -> b
 # ---- writing ------------------------------------------------------------------------------------
 
 
-async def lineage_of(db: Database, tenant: str, session: str) -> str:
-    """Under whose name the session's pieces are kept."""
-    async with db.tenant(tenant) as connection:
-        found: str | None = await connection.fetchval(
-            "select coalesce(lineage, id) from sessions where id = $1", session
-        )
-    return found or session
-
-
-async def known(db: Database, tenant: str, lineage: str, names: Sequence[bytes]) -> set[bytes]:
-    """Those that the object store has. They stay for as long as a save may take."""
-    async with db.tenant(tenant) as connection:
-        rows = await connection.fetch(
-            "update pieces set used_at = now() "
-            "where tenant = $1 and lineage = $2 and sha256 = any($3) returning sha256",
-            tenant,
-            lineage,
-            list(names),
-        )
-    return {row["sha256"] for row in rows}
-
-
 async def publish(
-    db: Database, tenant: str, session: str, lineage: str, new: NewCheckpoint
+    db: Database, tenant: str, session: str, claim: Claim, new: NewCheckpoint
 ) -> str | None:
     """The id, or None when its epoch is over. Raises PiecesGone."""
     checkpoint = new_id("ckpt")
@@ -190,24 +166,9 @@ async def publish(
         )
         if live != new.epoch:
             return None
-        await connection.execute(
-            "insert into pieces (tenant, lineage, sha256, bytes) "
-            "select $1, $2, p.sha256, p.bytes from unnest($3::bytea[], $4::int[]) "
-            "as p(sha256, bytes) on conflict do nothing",
-            tenant,
-            lineage,
-            list(new.sizes),
-            list(new.sizes.values()),
-        )
-        names = {new.manifest, *new.pieces}
-        # Locked, so that they stay until this row names them.
-        there = await connection.fetch(
-            "select sha256 from pieces where lineage = $1 and sha256 = any($2) for share",
-            lineage,
-            list(names),
-        )
-        if len(there) < len(names):
-            raise PiecesGone(f"{len(names) - len(there)} of {len(names)} are gone")
+        gone = await pieces.written(connection, claim, new.sizes)
+        if gone:
+            raise PiecesGone(f"{gone} of {len(claim.keys)} are gone")
         await connection.execute(
             "insert into checkpoints (session_id, id, tenant, epoch, seq, checked_seq, manifest, "
             "pieces, files, bytes, left_out, fingerprint) "
@@ -245,39 +206,6 @@ async def still_so(db: Database, tenant: str, session: str, epoch: int, seq: int
             epoch,
             seq,
         )
-
-
-async def unused(db: Database, tenant: str, lineage: str, seconds: float) -> list[bytes]:
-    """Pieces that no checkpoint of the lineage names, taken off the list after so long."""
-    async with db.tenant(tenant) as connection:
-        rows = await connection.fetch(
-            "select c.manifest, c.pieces from checkpoints c join sessions s on s.id = c.session_id "
-            "where coalesce(s.lineage, s.id) = $1",
-            lineage,
-        )
-        named = {row["manifest"] for row in rows}
-        for row in rows:
-            joined = row["pieces"]
-            named.update(joined[i : i + DIGEST_BYTES] for i in range(0, len(joined), DIGEST_BYTES))
-        gone = await connection.fetch(
-            "delete from pieces where lineage = $1 and sha256 <> all($2) "
-            "and used_at < now() - make_interval(secs => $3) returning sha256",
-            lineage,
-            list(named),
-            seconds,
-        )
-    return [row["sha256"] for row in gone]
-
-
-async def any_left(db: Database, tenant: str, lineage: str) -> bool:
-    """Whether the lineage has a checkpoint."""
-    async with db.tenant(tenant) as connection:
-        found: bool = await connection.fetchval(
-            "select exists (select from checkpoints c join sessions s on s.id = c.session_id "
-            "where coalesce(s.lineage, s.id) = $1)",
-            lineage,
-        )
-    return found
 
 
 async def tool_used_since(db: Database, tenant: str, session: str, seq: int) -> bool:

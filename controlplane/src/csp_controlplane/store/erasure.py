@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from csp_controlplane.store import pieces
 from csp_controlplane.store.database import Database
 
 
@@ -49,10 +50,31 @@ async def person(db: Database, tenant: str, user_id: str) -> tuple[int, int]:
     return _count(files), _count(keys)
 
 
-async def older_than(db: Database, days: float, limit: int) -> list[tuple[str, str]]:
-    """(tenant, session) pairs in which nothing has happened for so many days."""
+async def begin(db: Database, tenant: str, session: str, why: str) -> str:
+    """From here on the session is erased, by whoever goes on with it; why it was begun first."""
+    async with db.tenant(tenant) as connection:
+        begun: str = await connection.fetchval(
+            "update sessions set erasing = coalesce(erasing, $2) where id = $1 returning erasing",
+            session,
+            why,
+        )
+    return begun
+
+
+async def doom_files(db: Database, tenant: str, session: str) -> str:
+    """Nobody gets the session's files any more; the lineage to remove them from."""
+    async with db.tenant(tenant) as connection:
+        await pieces.doom_files_of(connection, [session])
+    return await pieces.lineage_of(db, tenant, session)
+
+
+async def due(db: Database, days: float, limit: int) -> list[tuple[str, str]]:
+    """(tenant, session) pairs whose erasure was begun, or that were last used so long ago.
+
+    0 days: only the former.
+    """
     async with db.untenanted() as connection:
-        rows = await connection.fetch("select * from sessions_older_than($1,$2)", days, limit)
+        rows = await connection.fetch("select * from sessions_to_erase($1,$2)", days, limit)
     return [(row["tenant"], row["session_id"]) for row in rows]
 
 

@@ -1,7 +1,7 @@
 """Where bytes are kept that are too many for rows: a bucket, a folder, or a table of the database.
 
 Keys begin with the tenant; values are at most a few MiB and never change. What is where is known
-from the database, so a store need not be asked what it holds, except to empty a whole prefix.
+from the database (`pieces`), so a store is never asked what it holds.
 """
 
 from __future__ import annotations
@@ -34,9 +34,6 @@ class ObjectStore(Protocol):
     async def delete(self, tenant: str, keys: Sequence[str]) -> None:
         """What is not there is left out."""
 
-    async def delete_below(self, tenant: str, prefix: str) -> None:
-        """Everything whose key begins with `prefix` and a slash."""
-
 
 class DatabaseObjects:
     """In the table `objects`."""
@@ -66,20 +63,13 @@ class DatabaseObjects:
                 "delete from objects where tenant = $1 and key = any($2)", tenant, list(keys)
             )
 
-    async def delete_below(self, tenant: str, prefix: str) -> None:
-        async with self._db.tenant(tenant) as connection:
-            await connection.execute(
-                "delete from objects where tenant = $1 and starts_with(key, $2)",
-                tenant,
-                f"{prefix}/",
-            )
-
 
 class BucketObjects:
-    """In a bucket or a folder, by obstore."""
+    """In a bucket, or in a folder, by obstore."""
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: Any, folder: Path | None = None) -> None:
         self._store = store
+        self._folder = folder
 
     async def put(self, tenant: str, key: str, data: bytes) -> None:
         import obstore
@@ -106,20 +96,12 @@ class BucketObjects:
         for key in keys:
             try:
                 await obstore.delete_async(self._store, f"{tenant}/{key}")
-            except (FileNotFoundError, obstore.exceptions.NotFoundError):
-                continue
+            except (FileNotFoundError, obstore.exceptions.NotFoundError) as error:
+                # A bucket says this of itself alone; of a folder that is gone it means nothing.
+                if self._folder is None or not self._folder.is_dir():
+                    raise ObjectsAway(str(error)) from error
             except (obstore.exceptions.BaseError, OSError) as error:
                 raise ObjectsAway(str(error)) from error
-
-    async def delete_below(self, tenant: str, prefix: str) -> None:
-        import obstore
-
-        try:
-            async for page in obstore.list(self._store, prefix=f"{tenant}/{prefix}"):
-                keys = [str(entry["path"]).removeprefix(f"{tenant}/") for entry in page]
-                await self.delete(tenant, keys)
-        except (obstore.exceptions.BaseError, OSError) as error:
-            raise ObjectsAway(str(error)) from error
 
 
 def open_objects(url: str, db: Database) -> ObjectStore:
@@ -133,8 +115,9 @@ def open_objects(url: str, db: Database) -> ObjectStore:
     if parts.scheme == "file" and parts.path:
         from obstore.store import LocalStore
 
-        Path(parts.path).mkdir(parents=True, exist_ok=True, mode=0o700)
-        return BucketObjects(LocalStore(parts.path, mkdir=True))
+        folder = Path(parts.path)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return BucketObjects(LocalStore(parts.path, mkdir=True), folder)
     if parts.scheme == "s3" and parts.netloc:
         from obstore.store import S3Store
 

@@ -13,6 +13,7 @@ from csp_controlplane.domain.events import LoggedEvent
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.domain.records import SessionRecord
 from csp_controlplane.errors import InvalidRequest
+from csp_controlplane.store import pieces
 from csp_controlplane.store.database import Database
 from csp_crds.agent import AgentSpec
 
@@ -173,7 +174,8 @@ async def erase(db: Database, tenant: str, session: str, month: date) -> None:
                 month,
                 session,
             )
-        for table in ("shares", "blobs", "checkpoints"):
+        await pieces.doom_files_of(connection, [session])
+        for table in ("shares", "blobs"):
             await connection.execute(
                 f"delete from {table} where session_id = $1",  # noqa: S608 -- fixed names
                 session,

@@ -1,0 +1,16 @@
+"""Objects are known before they are written and until they are removed."""
+
+from csp_controlplane.store.migrations.sql import run_sibling_sql
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_sibling_sql(__file__)
+
+
+def downgrade() -> None:
+    raise NotImplementedError("migrations only go forward: restore a backup instead")
