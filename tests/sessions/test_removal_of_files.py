@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.errors import NotFound, Unavailable
 from csp_controlplane.sessions.service import SessionService
-from csp_controlplane.store import checkpoints, pieces, sessions
+from csp_controlplane.store import checkpoints, months, pieces, sessions
 from csp_controlplane.store.checkpoints import NewCheckpoint
 from csp_controlplane.store.database import Database
 from csp_controlplane.store.objects import ObjectStore, open_objects
@@ -47,10 +47,10 @@ class Place:
         return set(self.bucket.keys())
 
 
-async def at_rest(db: Database, name: str, like: str | None = None) -> None:
+async def at_rest(db: Database, name: str, like: str | None = None, month: date = MONTH) -> None:
     rests = replace(Fold(), state="paused")
     new = NewSession(
-        id=name, month=MONTH, tenant=TENANT, owner=ALICE.user_id, agent={}, spec=AgentSpec(),
+        id=name, month=month, tenant=TENANT, owner=ALICE.user_id, agent={}, spec=AgentSpec(),
         agent_id=None, agent_version=None, environment_id=None, title=name, metadata={},
         fold=rests, resume_from=like,
     )  # fmt: skip
@@ -153,6 +153,30 @@ async def test_a_person_is_erased_once_the_store_is_back(place: Place) -> None:
     place.bucket.reopen()
     assert (await place.service.erasure.person(bob, ALICE.user_id)).sessions == 1
     assert place.held() == set()
+
+
+async def test_a_dropped_month_leaves_no_files_but_a_forks(place: Place, database_url: str) -> None:
+    await place.session("old", b"a", b"b")
+    await place.session("parent", b"c")
+    await at_rest(place.db, "fork", "parent", month=date(2026, 2, 1))
+    shared = place.of(await keep(place.db, place.objects, TENANT, "fork", b"c"))
+    async with place.db.tenant(TENANT) as connection:
+        await connection.execute(
+            "insert into blobs (id, tenant, owner, session_id, name, media_type, size, sha256, "
+            "data) values ('f', $1, $2, 'old', 'n', 't', 1, '', 'd')",
+            TENANT,
+            ALICE.user_id,
+        )
+    later = datetime.now(UTC) + timedelta(days=90)
+    place.bucket.close()
+    assert await months.drop(database_url, MONTH, idle_days=30, now=later) == 2
+    await place.service.retention.sweep()
+    place.bucket.reopen()
+    assert place.held() > shared, "nothing could be removed yet"
+    await place.service.retention.sweep()
+    assert place.held() == shared
+    async with place.db.tenant(TENANT) as connection:
+        assert await connection.fetchval("select count(*) from blobs") == 0
 
 
 async def test_what_a_fork_has_too_stays(place: Place) -> None:

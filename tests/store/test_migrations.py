@@ -47,4 +47,5 @@ async def test_objects_of_the_first_checkpoints_keep_their_names(server: Postgre
         row = await everything.fetchrow("select key, bytes, doomed from pieces")
     finally:
         await everything.close()
+    assert row is not None
     assert tuple(row) == ("sesn_a/0a0b", 7, False)

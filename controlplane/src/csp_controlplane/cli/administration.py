@@ -110,7 +110,8 @@ def months_drop(
 ) -> None:
     """Delete all sessions that were begun in a month, with their logs and transcripts.
 
-    Writing to logs pauses for a moment. Works with CSP_DATABASE_MIGRATION_URL, where it is set.
+    Writing to logs pauses for a moment. A gateway removes the sessions' files within the next hour.
+    Works with CSP_DATABASE_MIGRATION_URL, where it is set.
     """
     from csp_controlplane.cli.months import drop_month
 

@@ -60,7 +60,9 @@ def drop_month(text: str, *, idle_days: int, yes: bool) -> None:
         ) from None
     except AWAY as error:
         raise _away(error) from error
-    typer.echo(f"Dropped {text}: {count} sessions.")
+    typer.echo(
+        f"Dropped {text}: {count} sessions. A running gateway removes their files every hour."
+    )
 
 
 def _url() -> str:

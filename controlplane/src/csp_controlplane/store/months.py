@@ -1,8 +1,10 @@
 """Dropping a whole month of logs and transcripts: a table goes instead of millions of rows.
 
 Logs are partitioned by the month in which their session was created. The months of sessions that
-are still in use are refused. Works with the address that migrations use, because only the tables'
-owner may drop them; rows are changed as csp_app, tenant by tenant, as everywhere else.
+are still in use are refused. Files are doomed here, and removed from the object store by the next
+hourly round of a gateway, which alone has the right to. Works with the address that migrations use,
+because only the tables' owner may drop them; rows are changed as csp_app, tenant by tenant, as
+everywhere else.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Any
 import asyncpg
 
 from csp_controlplane.errors import Conflict, InvalidRequest, NotFound
-from csp_controlplane.store import audit
+from csp_controlplane.store import audit, pieces
 
 LOCK_WAIT_S = 10
 TABLES = ("events", "transcript_entries")
@@ -125,7 +127,8 @@ async def _entomb(
         ids,
         since,
     )
-    for table in ("shares", "checkpoints"):
+    await pieces.doom_files_of(connection, ids)
+    for table in ("shares", "blobs"):
         await connection.execute(
             f"delete from {table} where session_id = any($1)",  # noqa: S608 -- fixed names
             ids,
