@@ -16,7 +16,7 @@ import orjson
 from csp_controlplane.domain.branching import MARK_TYPES, Mark
 from csp_controlplane.domain.decisions import title_of
 from csp_controlplane.domain.events import NewEvent
-from csp_controlplane.store import sessions
+from csp_controlplane.store import checkpoints, sessions
 from csp_controlplane.store.database import Database
 from csp_controlplane.store.sessions import NewSession
 
@@ -119,7 +119,7 @@ async def insert_fork(
             origin.events,
             origin.before_line,
         )
-        await _give_files(connection, new, origin)
+        await checkpoints.inherit(connection, origin.parent, new.id, origin.events)
         await append_in(connection, new.tenant, new.id, events)
 
 
@@ -133,28 +133,6 @@ async def append_in(connection: Any, tenant: str, session: str, events: Sequence
         [event.type for event in events],
         [event.payload.decode() for event in events],
         [event.dedup_key for event in events],
-    )
-
-
-async def _give_files(connection: Any, new: NewSession, origin: Origin) -> None:
-    """The parent's checkpoints up to the fork's place, and its lineage: rows, no pieces.
-
-    Places in the log are the same in both, so the fork can be forked and rewound as its parent.
-    """
-    await connection.execute(
-        "insert into checkpoints (session_id, id, tenant, epoch, seq, checked_seq, manifest, "
-        "pieces, files, bytes, left_out, fingerprint, saved_at) select $3, c.id, c.tenant, 0, "
-        "c.seq, least(c.checked_seq, $2), c.manifest, c.pieces, c.files, c.bytes, c.left_out, '', "
-        "c.saved_at from checkpoints c where c.session_id = $1 and c.seq <= $2",
-        origin.parent,
-        origin.events,
-        new.id,
-    )
-    await connection.execute(
-        "update sessions s set lineage = coalesce(p.lineage, p.id) from sessions p "
-        "where s.id = $1 and p.id = $2",
-        new.id,
-        origin.parent,
     )
 
 

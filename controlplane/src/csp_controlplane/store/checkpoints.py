@@ -125,31 +125,32 @@ async def choose(db: Database, tenant: str, session: str, checkpoint: str) -> bo
     return found is not None
 
 
-async def give(connection: Any, tenant: str, session: str, checkpoint: str) -> bool:
-    """A fork's first checkpoint, in the transaction that inserts the fork: its files begin with it,
-    and it joins the lineage. False: it is not there."""
-    found = await connection.fetchrow(
-        "select c.session_id, coalesce(s.lineage, s.id) as lineage from checkpoints c "
-        "join sessions s on s.id = c.session_id where c.tenant = $1 and c.id = $2 limit 1",
-        tenant,
-        checkpoint,
+async def inherit(connection: Any, parent: str, child: str, through: int | None) -> None:
+    """A new session's files begin as its parent's, in the transaction that inserts it: rows are
+    copied, no pieces, and the child joins the lineage.
+
+    `through`: how much of the parent's log the child has copied; it gets every checkpoint of that
+    time, at the same places, so that it can be forked and taken back as its parent. None: it has a
+    log of its own and begins with the parent's newest.
+    """
+    lineage = await connection.fetchval(
+        "update sessions s set lineage = coalesce(p.lineage, p.id) from sessions p "
+        "where s.id = $1 and p.id = $2 returning s.lineage",
+        child,
+        parent,
     )
-    if found is None:
-        return False
+    await pieces.keep(connection, lineage)
     await connection.execute(
         "insert into checkpoints (session_id, id, tenant, epoch, seq, checked_seq, manifest, "
-        "pieces, files, bytes, left_out, fingerprint, saved_at) "
-        "select $1, $2, tenant, 0, 0, 0, manifest, pieces, files, bytes, left_out, '', saved_at "
-        "from checkpoints where session_id = $3 and id = $4",
-        session,
-        new_id("ckpt"),
-        found["session_id"],
-        checkpoint,
+        "pieces, files, bytes, left_out, fingerprint, saved_at) select $2, c.id, c.tenant, 0, "
+        "least(c.seq, coalesce($3, 0)), least(c.checked_seq, coalesce($3, 0)), c.manifest, "
+        "c.pieces, c.files, c.bytes, c.left_out, '', c.saved_at from checkpoints c "
+        "where c.session_id = $1 and case when $3::bigint is null "
+        "then c.id = (select max(id) from checkpoints where session_id = $1) else c.seq <= $3 end",
+        parent,
+        child,
+        through,
     )
-    await connection.execute(
-        "update sessions set lineage = $2 where id = $1", session, found["lineage"]
-    )
-    return True
 
 
 # ---- writing ------------------------------------------------------------------------------------

@@ -154,11 +154,7 @@ async def _copy_conversation(connection: Any, new: NewSession, earlier: str) -> 
         new.id,
         earlier,
     )
-    newest = await connection.fetchval(
-        "select max(id) from checkpoints where session_id = $1", earlier
-    )
-    if newest is not None:
-        await checkpoints.give(connection, new.tenant, new.id, newest)
+    await checkpoints.inherit(connection, earlier, new.id, None)
 
 
 async def take_lease(db: Database, tenant: str, session: str, holder: str, seconds: float) -> bool:
