@@ -7,9 +7,16 @@ import "./styles/base.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./components/App";
+import { loadPage } from "./components/pages";
+import { routeOf } from "./lib/router";
+import { app } from "./store/app";
 import { preload } from "./store/preload";
 
-preload(location.pathname);
+// All that the address needs is asked for at once, before anything is drawn.
+const route = routeOf(location.pathname);
+preload(route);
+if (route.page !== "shared") void app.start();
+loadPage(route);
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");
 createRoot(root).render(

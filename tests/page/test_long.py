@@ -14,6 +14,7 @@ pytestmark = pytest.mark.browser
 
 EVENTS = 5000
 MOST_NODES = 3000
+STOPPED_AT = 1_900_000_000
 
 
 async def test_five_thousand_events_are_opened_at_their_end_and_read_to_their_beginning(
@@ -41,6 +42,17 @@ async def test_five_thousand_events_are_opened_at_their_end_and_read_to_their_be
     await expect(first).to_be_visible()
     await visitor.button("Go to the latest").click()
     await expect(last).to_be_in_viewport()
+
+
+async def test_an_opened_session_is_shown_as_soon_as_it_is_loaded(
+    visitor: Visitor, page_stack: Stack
+) -> None:
+    """No timer of the page runs, so nothing that is there can be held back by one."""
+    session = await long_session(page_stack, 100)
+    await visitor.page.clock.install(time=STOPPED_AT - 1)
+    await visitor.page.clock.pause_at(STOPPED_AT)
+    await visitor.page.goto(f"{page_stack.url}/sessions/{session}")
+    await expect(visitor.rows.filter(has_text="Step 10").last).to_be_in_viewport()
 
 
 async def test_loading_earlier_parts_does_not_move_what_is_read(

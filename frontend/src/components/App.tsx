@@ -1,5 +1,5 @@
 /** The page: who is there decides what is shown, the address decides which session. */
-import { lazy, Suspense, useEffect, useState } from "react";
+import { useEffect, useState } from "react";
 import { isTyping } from "../lib/keys";
 import { navigate, type Route, routeOf, usePath } from "../lib/router";
 import { app, useApp } from "../store/app";
@@ -7,6 +7,7 @@ import { ui, useUi } from "../store/ui";
 import { t } from "../strings";
 import styles from "./app.module.css";
 import { Home } from "./home/Home";
+import { ComparePage, ReplayPage, SessionPage, SharedPage } from "./pages";
 import { Shortcuts } from "./Shortcuts";
 import { SignIn } from "./SignIn";
 import { SEARCH_ID, Sidebar } from "./sidebar/Sidebar";
@@ -18,16 +19,6 @@ import { Blank, Loading } from "./ui/states";
 
 const RETRY_MS = 3000;
 const MAIN_ID = "main";
-
-/** A chunk of its own: the start page and the sign-in need nothing of it. */
-const loadSession = () => import("./session/SessionPage");
-const SessionPage = lazy(() => loadSession().then((module) => ({ default: module.SessionPage })));
-const loadReplay = () => import("./replay/ReplayPage");
-const ReplayPage = lazy(() => loadReplay().then((module) => ({ default: module.ReplayPage })));
-const SharedPage = lazy(() => loadReplay().then((module) => ({ default: module.SharedPage })));
-const ComparePage = lazy(() =>
-  import("./replay/ComparePage").then((module) => ({ default: module.ComparePage })),
-);
 
 export function App() {
   return (
@@ -42,19 +33,13 @@ export function App() {
 /** What a link shows is for whoever has it, signed in or not. */
 function Everybody() {
   if (routeOf(usePath()).page !== "shared") return <Page />;
-  return (
-    <Suspense fallback={<Loading text={t.session.loading} />}>
-      <SharedPage />
-    </Suspense>
-  );
+  return <SharedPage />;
 }
 
 function Page() {
   const status = useApp((state) => state.status);
   useEffect(() => {
     void app.start();
-    // Early, so that it is there when it is shown. What fails here is told by whoever needs it.
-    loadSession().catch(() => undefined);
   }, []);
   useEffect(() => {
     if (status !== "unreachable") return;
@@ -117,18 +102,16 @@ function Shell() {
 }
 
 function Content({ route }: { route: Route }) {
-  if (!("id" in route)) return <Home />;
-  return (
-    <Suspense fallback={<Loading text={t.session.loading} />}>
-      {route.page === "session" ? (
-        <SessionPage key={route.id} id={route.id} />
-      ) : route.page === "replay" ? (
-        <ReplayPage key={route.id} id={route.id} />
-      ) : (
-        <ComparePage key={`${route.id}:${route.other}`} id={route.id} other={route.other} />
-      )}
-    </Suspense>
-  );
+  switch (route.page) {
+    case "session":
+      return <SessionPage key={route.id} id={route.id} />;
+    case "replay":
+      return <ReplayPage key={route.id} id={route.id} />;
+    case "compare":
+      return <ComparePage key={`${route.id}:${route.other}`} id={route.id} other={route.other} />;
+    default:
+      return <Home />;
+  }
 }
 
 function useGlobalShortcuts(): void {

@@ -22,16 +22,26 @@ const set = useApp.setState;
 
 onSignedOut(() => app.signedOut());
 
-export const app = {
-  async start(): Promise<void> {
-    try {
-      const me = await api.me();
-      set({ status: "ready", me, expired: false });
-    } catch (error) {
-      if (!isStatus(error, 401) && useApp.getState().status !== "ready") {
-        set({ status: "unreachable" });
-      }
+let starting: Promise<void> | null = null;
+
+async function askWho(): Promise<void> {
+  try {
+    const me = await api.me();
+    set({ status: "ready", me, expired: false });
+  } catch (error) {
+    if (!isStatus(error, 401) && useApp.getState().status !== "ready") {
+      set({ status: "unreachable" });
     }
+  }
+}
+
+export const app = {
+  /** Asks who is there; whoever calls while that is being asked waits for the same answer. */
+  start(): Promise<void> {
+    starting ??= askWho().finally(() => {
+      starting = null;
+    });
+    return starting;
   },
   async loadAgents(): Promise<void> {
     const { data } = await api.agents();

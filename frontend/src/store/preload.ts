@@ -5,7 +5,7 @@
 import { api, isStatus } from "../api/client";
 import type { LogEvent } from "../api/events";
 import type { Page, Session } from "../api/types";
-import { routeOf } from "../lib/router";
+import type { Route } from "../lib/router";
 
 /** How many events of the end of a log are loaded at once. */
 export const PAGE = 200;
@@ -14,8 +14,7 @@ export type Loaded = readonly [Session, Page<LogEvent>];
 
 let early: { readonly id: string; readonly loaded: Promise<Loaded> } | null = null;
 
-export function preload(path: string): void {
-  const route = routeOf(path);
+export function preload(route: Route): void {
   if (route.page !== "session") return;
   const loaded = load(route.id);
   // Whoever takes it handles its failure; when nobody does, there is nothing to say.

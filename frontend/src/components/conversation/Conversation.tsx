@@ -15,6 +15,7 @@ import { onScrollRequest } from "./scrolling";
 
 const NEAR_TOP = 900;
 const FIRST_ROWS = 14;
+const TAIL = Array.from({ length: FIRST_ROWS }, (_, index) => index);
 const NEAR_END = 64;
 const UNSENT = "unsent:";
 /** Room below the last row, so that it never touches the composer. */
@@ -22,7 +23,7 @@ const END = "end";
 
 export function Conversation() {
   const controller = useController();
-  const keys = useTailFirst(useKeys());
+  const [keys, first] = useTailFirst(useKeys());
   const handle = useRef<VirtualizerHandle>(null);
   const scroller = useRef<HTMLDivElement>(null);
   const stuck = useRef(true);
@@ -105,6 +106,7 @@ export function Conversation() {
           data={keys}
           shift={shift}
           bufferSize={400}
+          {...(first ? { keepMounted: first } : {})}
           startMargin={24}
           onScroll={onScroll}
         >
@@ -146,8 +148,13 @@ function startsSoon(view: View): boolean {
   return last?.kind === "user" && view.state !== "completed";
 }
 
-/** The last rows alone at first: what is seen when a long session opens costs no more than itself. */
-function useTailFirst(keys: readonly string[]): readonly string[] {
+/**
+ * The last rows alone at first: what is seen when a long session opens costs no more than itself.
+ * They are in the page before the list knows its own height, so that the first frame shows them.
+ */
+function useTailFirst(
+  keys: readonly string[],
+): readonly [readonly string[], readonly number[] | undefined] {
   const [all, setAll] = useState(keys.length <= FIRST_ROWS);
   useEffect(() => {
     if (all) return;
@@ -160,7 +167,7 @@ function useTailFirst(keys: readonly string[]): readonly string[] {
       clearTimeout(timer);
     };
   }, [all]);
-  return useMemo(() => (all ? keys : keys.slice(-FIRST_ROWS)), [all, keys]);
+  return useMemo(() => (all ? [keys, undefined] : [keys.slice(-FIRST_ROWS), TAIL]), [all, keys]);
 }
 
 /** True in the one render in which rows were put in front. */
