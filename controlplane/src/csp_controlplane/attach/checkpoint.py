@@ -39,6 +39,10 @@ class NotKept(Exception):
     """What the worker sent is no checkpoint."""
 
 
+class ChangedMeanwhile(Exception):
+    """The directory, or what the store has of it, is not what it was when it was listed."""
+
+
 EXPECTED = (grpc.aio.AioRpcError, TimeoutError, NotKept, ObjectsAway, lifecycle.SessionGone)
 
 
@@ -51,7 +55,8 @@ class _Listing:
 
 
 async def save(core: Core, hub: Hub, binding: Binding, seq: int) -> str | None:
-    """Makes a checkpoint of the directory as it is now; its id, or None when nothing has changed.
+    """Makes a checkpoint of the directory as it is now; its id, or None when there is nothing to
+    keep: it is what it was, or the epoch is over.
 
     `seq`: the point of the log that it belongs to.
 
@@ -59,30 +64,35 @@ async def save(core: Core, hub: Hub, binding: Binding, seq: int) -> str | None:
     """
     async with asyncio.timeout(core.settings.workspace_seconds):
         for attempt in range(TRIES):
-            made = await _try_to_save(core, hub, binding, seq)
-            if made is not None:
-                return made or None
-            log.debug("workspace_changed_while_read", session_id=hub.session, attempt=attempt)
+            try:
+                return await _try_to_save(core, hub, binding, seq)
+            except ChangedMeanwhile as error:
+                log.debug(
+                    "workspace_changed_while_read",
+                    session_id=hub.session,
+                    attempt=attempt,
+                    error=str(error),
+                )
     raise NotKept(f"the directory changed each of {TRIES} times that it was read")
 
 
 async def _try_to_save(core: Core, hub: Hub, binding: Binding, seq: int) -> str | None:
-    """The checkpoint's id; empty: it is what it was; None: it changed meanwhile."""
+    """As `save`. Raises ChangedMeanwhile too."""
     tenant, session = hub.tenant, hub.session
     before = await checkpoints.newest(core.db, tenant, session)
     listing = await _list(core, hub, binding, before.fingerprint if before else "")
     if listing.head.unchanged:
         await checkpoints.still_so(core.db, tenant, session, binding.epoch, seq)
-        return ""
+        return None
     manifest = hashlib.sha256(listing.data).digest()
     names = list(dict.fromkeys(bytes(name) for name in listing.head.pieces))
     claim = await pieces.claim(core.db, tenant, session, binding.epoch, [manifest, *names])
     if claim is None:
-        return ""
+        return None
     missing = [name for name in names if name not in claim.there]
     sizes = await _take(core, hub, binding, claim, missing)
     if len(sizes) < len(missing):
-        return None
+        raise ChangedMeanwhile(f"{len(missing) - len(sizes)} pieces are not there any more")
     if manifest not in claim.there:
         await core.objects.put(tenant, claim.keys[manifest], listing.data)
         sizes[claim.keys[manifest]] = len(listing.data)
@@ -92,11 +102,10 @@ async def _try_to_save(core: Core, hub: Hub, binding: Binding, seq: int) -> str 
     )  # fmt: skip
     try:
         made = await checkpoints.publish(core.db, tenant, session, claim, new)
-    except checkpoints.PiecesGone:
-        return None
-    if made is None:
-        return ""
-    await _say_what_is_left_out(core, hub, before, new)
+    except checkpoints.PiecesGone as error:
+        raise ChangedMeanwhile(str(error)) from error
+    if made is not None:
+        await _say_what_is_left_out(core, hub, before, new)
     return made
 
 
