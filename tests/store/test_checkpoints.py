@@ -1,4 +1,4 @@
-"""Checkpoints as rows: what a new session begins with."""
+"""Checkpoints as rows: what a new session begins with, and up to where files are as they were."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from datetime import date
 
 import pytest
 
+from csp_controlplane.domain.events import NewEvent
 from csp_controlplane.domain.fold import Fold
+from csp_controlplane.domain.ids import new_id
 from csp_controlplane.store import branches, checkpoints, pieces, sessions
 from csp_controlplane.store.branches import Origin
 from csp_controlplane.store.database import Database
+from csp_controlplane.store.log import append_control
 from csp_controlplane.store.objects import DatabaseObjects
 from csp_controlplane.store.sessions import NewSession
 from csp_crds.agent import AgentSpec
@@ -35,14 +38,18 @@ async def seqs(db: Database, session: str) -> list[int]:
     return [row["seq"] for row in rows]
 
 
-@pytest.fixture
-async def parent(db: Database) -> str:
-    """A session that was kept at three points of its log."""
+async def a_tenant(db: Database) -> None:
     async with db.tenant("t1") as connection:
         await connection.execute("insert into tenants values ('t1', 'T')")
         await connection.execute(
             "insert into users (id, tenant, email, name) values ('u', 't1', 'u', 'u')"
         )
+
+
+@pytest.fixture
+async def parent(db: Database) -> str:
+    """A session that was kept at three points of its log."""
+    await a_tenant(db)
     await sessions.insert(db, new("parent"))
     for seq in (1, 5, 9):
         await keep(db, DatabaseObjects(db), "t1", "parent", str(seq).encode(), seq=seq)
@@ -73,3 +80,49 @@ async def test_a_family_of_any_depth_has_one_lineage(db: Database, parent: str) 
     await branches.insert_fork(db, new("fork"), Origin("heir", 0, 0, None), [])
     assert await pieces.lineage_of(db, "t1", "fork") == parent
     assert await seqs(db, "fork") == [0]
+
+
+async def row_version(db: Database, session: str) -> tuple[int, str]:
+    """How far the newest checkpoint was checked, and which version of its row that is."""
+    async with db.tenant("t1") as connection:
+        row = await connection.fetchrow(
+            "select checked_seq, xmin::text from checkpoints where session_id = $1 "
+            "order by id desc limit 1",
+            session,
+        )
+    assert row is not None
+    return row["checked_seq"], row["xmin"]
+
+
+async def log_of(db: Database, session: str, *types: str) -> int:
+    """Appends events; the last seq."""
+    events = [NewEvent(new_id("sevt"), type_, b"{}") for type_ in types]
+    result = await append_control(db, "t1", session, events, None)
+    return result.base + len(events)
+
+
+async def test_a_turn_without_a_tool_writes_nothing_about_files(db: Database) -> None:
+    await a_tenant(db)
+    await sessions.insert(db, new("one"))
+    first = await log_of(db, "one", "user.message", "agent.tool_result")
+    await keep(db, DatabaseObjects(db), "t1", "one", b"x", seq=first)
+    before = await row_version(db, "one")
+    talk = await log_of(db, "one", "user.message", "agent.message")
+    await checkpoints.still_so(db, "t1", "one", 0, talk)
+    assert await row_version(db, "one") == before
+    assert not await checkpoints.tool_used_since(db, "t1", "one", first)
+
+
+async def test_a_turn_whose_tools_changed_nothing_is_said_to_be_checked(db: Database) -> None:
+    await a_tenant(db)
+    await sessions.insert(db, new("one"))
+    first = await log_of(db, "one", "user.message")
+    await keep(db, DatabaseObjects(db), "t1", "one", b"x", seq=first)
+    for kind in ("agent.tool_result", "agent.mcp_tool_result"):
+        last = await log_of(db, "one", kind, "agent.message")
+        await checkpoints.still_so(db, "t1", "one", 7, last)
+        assert (await row_version(db, "one"))[0] < last, "the epoch is another one"
+        await checkpoints.still_so(db, "t1", "one", 0, last)
+        checked, _ = await row_version(db, "one")
+        assert checked == last
+        assert not await checkpoints.tool_used_since(db, "t1", "one", checked)

@@ -20,6 +20,7 @@ from csp_controlplane.store.pieces import Claim
 KEPT = 50
 """Of each session; older ones go."""
 
+TOOL_RESULTS = ("agent.tool_result", "agent.mcp_tool_result")
 _COLUMNS = (
     "id, epoch, seq, checked_seq, manifest, pieces, files, bytes, left_out, fingerprint, saved_at"
 )
@@ -196,16 +197,22 @@ async def publish(
 
 
 async def still_so(db: Database, tenant: str, session: str, epoch: int, seq: int) -> None:
-    """The newest checkpoint is the directory at this point of the log too."""
+    """The newest checkpoint is the directory at this point of the log too.
+
+    Nothing is written, and no disk waited for, where no tool ran since: `tool_used_since` says the
+    same of both points then.
+    """
     async with db.tenant(tenant) as connection:
         await connection.execute(
-            "update checkpoints set checked_seq = greatest(checked_seq, $3) "
-            "where session_id = $1 "
-            "and id = (select max(id) from checkpoints where session_id = $1) "
-            "and exists (select from sessions where id = $1 and epoch = $2)",
+            "update checkpoints c set checked_seq = $3 from sessions s "
+            "where s.id = $1 and s.epoch = $2 and c.session_id = s.id and c.checked_seq < $3 "
+            "and c.id = (select max(id) from checkpoints where session_id = $1) "
+            "and exists (select from events e where e.month = s.month and e.session_id = s.id "
+            "and e.seq > c.checked_seq and e.seq <= $3 and e.type = any($4))",
             session,
             epoch,
             seq,
+            TOOL_RESULTS,
         )
 
 
@@ -214,9 +221,9 @@ async def tool_used_since(db: Database, tenant: str, session: str, seq: int) -> 
     async with db.tenant(tenant) as connection:
         found: bool = await connection.fetchval(
             "select exists (select from events e join sessions s on s.id = e.session_id "
-            "and s.month = e.month where e.session_id = $1 and e.seq > $2 "
-            "and e.type in ('agent.tool_result', 'agent.mcp_tool_result'))",
+            "and s.month = e.month where e.session_id = $1 and e.seq > $2 and e.type = any($3))",
             session,
             seq,
+            TOOL_RESULTS,
         )
     return found
