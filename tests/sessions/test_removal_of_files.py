@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.errors import NotFound, Unavailable
+from csp_controlplane.sessions import retention
 from csp_controlplane.sessions.service import SessionService
 from csp_controlplane.store import checkpoints, months, pieces, sessions
 from csp_controlplane.store.checkpoints import NewCheckpoint
@@ -75,7 +78,7 @@ async def an_hour_passes(db: Database) -> None:
 async def expiries(db: Database) -> list[str]:
     async with db.tenant(TENANT) as connection:
         rows = await connection.fetch(
-            "select target from audit_events where action = 'session.expire'"
+            "select target from audit_events where action = 'session.expire' order by target"
         )
     return [row["target"] for row in rows]
 
@@ -239,3 +242,28 @@ async def test_a_save_names_nothing_that_is_doomed(place: Place) -> None:
     )  # fmt: skip
     with pytest.raises(checkpoints.PiecesGone):
         await checkpoints.publish(place.db, TENANT, "fork", claim, late)
+
+
+async def test_one_session_that_cannot_be_erased_does_not_hold_up_the_others(
+    gateways: Gateways, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 1)
+    objects = gateways.objects = open_objects(tmp_path.as_uri(), db)
+    service = await gateways.start(retention_days=30)
+    kept = {}
+    for age, name in ((40, "stuck"), (35, "second"), (31, "third")):
+        await at_rest(db, name)
+        kept[name] = await keep(db, objects, TENANT, name, name.encode())
+        await last_used(db, name, age)
+    in_the_way = tmp_path / TENANT / kept["stuck"][0]
+    in_the_way.unlink()
+    (in_the_way / "not an object").mkdir(parents=True)
+    with capture_logs() as logs:
+        assert await service.retention.expired() == 2
+    failed = [line["session_id"] for line in logs if line["event"] == "session_not_erased"]
+    assert failed == ["stuck"]
+    assert await expiries(db) == ["second", "third"]
+    (in_the_way / "not an object").rmdir()
+    in_the_way.rmdir()
+    assert await service.retention.expired() == 1
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
