@@ -170,6 +170,7 @@ async def _processes(
             "CSP_SIGNING_KEY_FILE": str(layout.signing_key),
             "CSP_SUPERVISOR_SOCKET": str(socket),
             "CSP_LOG_LEVEL": "warning",
+            "GRPC_ENABLE_FORK_SUPPORT": "false",
         }
         gateway = stack.enter_context(
             ServerProcess.module(

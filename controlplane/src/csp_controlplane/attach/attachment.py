@@ -27,6 +27,7 @@ from csp_controlplane.domain.events import LoggedEvent
 from csp_controlplane.domain.vocabulary import INPUT_TYPES
 from csp_controlplane.live.frames import WITHDRAWN, Piece
 from csp_controlplane.live.hub import Hub
+from csp_controlplane.live.wakeup import Wakeup
 from csp_controlplane.store import audit, sessions
 from csp_controlplane.store.database import DATABASE_AWAY
 from csp_controlplane.store.sessions import Binding
@@ -58,14 +59,15 @@ class Attachment:
         self._binding = binding
         self._committer = Committer(core, hub, binding.epoch)
         self._archiver = Archiver(core, hub, binding)
-        self._facts: asyncio.Queue[Batch] = asyncio.Queue(MAX_WAITING_BATCHES)
+        self._facts: list[Batch] = []
+        self._facts_came = Wakeup()
+        self._facts_taken = Wakeup()
         self._due: deque[LoggedEvent] = deque()
-        self._due_now = asyncio.Event()
+        self._due_now = Wakeup()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._writer = False
         self._end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
-        self._greeted = asyncio.Event()
-        self.attached = asyncio.Event()
+        self._greeted = Wakeup()
 
     def release(self) -> None:
         """Ends the stream because this gateway does not need it any more."""
@@ -81,7 +83,6 @@ class Attachment:
                 spawn(self._tasks, self._guard(self._greet, call), f"attach-greet-{session}")
                 spawn(self._tasks, self._guard(self._read, call), f"attach-read-{session}")
                 spawn(self._tasks, self._guard(self._commit, call), f"attach-commit-{session}")
-                spawn(self._tasks, self._archiver.run(), f"attach-archive-{session}")
                 return await self._end
             finally:
                 self._hub.unlisten(self._on_events)
@@ -131,7 +132,7 @@ class Attachment:
                     self._show_previews(frame.previews.previews)
                 case "facts":
                     facts = frame.facts
-                    await self._facts.put(Batch(facts.first_n, facts.facts, facts.transcript))
+                    await self._put(Batch(facts.first_n, facts.facts, facts.transcript))
                 case "advanced":
                     await self._hub.catch_up(frame.advanced.last_seq)
                 case "role":
@@ -154,35 +155,50 @@ class Attachment:
 
     def _set_role(self, role: pb.WriterRole) -> None:
         self._writer = role.writer
-        while not self._facts.empty():  # of an earlier grant: they will be sent again
-            self._facts.get_nowait()
+        self._facts.clear()  # of an earlier grant: they will be sent again
+
+    async def _put(self, batch: Batch) -> None:
+        """Reading waits while the log is behind; HTTP/2 makes the worker wait then."""
+        while len(self._facts) >= MAX_WAITING_BATCHES:
+            self._facts_taken.clear()
+            await self._facts_taken.wait()
+        self._facts.append(batch)
+        self._facts_came.set()
 
     # ---- to the log
 
     async def _commit(self, call: Any) -> None:
         while True:
-            batch = await self._facts.get()
-            batch = self._merge_waiting(batch)
+            while not self._facts:
+                self._facts_came.clear()
+                await self._facts_came.wait()
+            batch = self._merge_waiting()
+            self._facts_taken.set()
             if not self._writer:
                 continue
             last_seq = await self._commit_until_done(batch)
             if any(fact.type == "span.turn_end" for fact in batch.facts):
-                self._archiver.poke(last_seq)
+                self._archive(last_seq)
             ack = pb.Ack(n=batch.last_n, last_seq=last_seq)
             await call.write(pb.GatewayFrame(ack=ack))
 
-    def _merge_waiting(self, batch: Batch) -> Batch:
+    def _archive(self, seq: int) -> None:
+        if self._archiver.wants(seq):
+            spawn(self._tasks, self._archiver.run(), f"attach-archive-{self._hub.session}")
+
+    def _merge_waiting(self) -> Batch:
         """Joins what arrived during the last commit: one statement instead of many."""
-        if self._facts.empty():
-            return batch
-        facts, transcript = list(batch.facts), list(batch.transcript)
-        while not self._facts.empty():
-            more = self._facts.get_nowait()
-            if more.first_n != batch.first_n + len(facts):
-                raise Fenced(f"n jumps from {batch.first_n + len(facts)} to {more.first_n}")
+        waiting, self._facts = self._facts, []
+        first = waiting[0]
+        if len(waiting) == 1:
+            return first
+        facts, transcript = list(first.facts), list(first.transcript)
+        for more in waiting[1:]:
+            if more.first_n != first.first_n + len(facts):
+                raise Fenced(f"n jumps from {first.first_n + len(facts)} to {more.first_n}")
             facts.extend(more.facts)
             transcript.extend(more.transcript)
-        return Batch(batch.first_n, facts, transcript)
+        return Batch(first.first_n, facts, transcript)
 
     async def _commit_until_done(self, batch: Batch) -> int:
         """Waits out a database that is away: the worker keeps what is not acknowledged."""
@@ -221,7 +237,6 @@ class Attachment:
         self._due_now.set()
         name = f"attach-deliver-{self._hub.session}"
         spawn(self._tasks, self._guard(self._deliver, call), name)
-        self.attached.set()
 
     async def _overdue(self, cursor: int, until: int) -> list[LoggedEvent]:
         """Inputs that were written before this attachment and that the worker has not had."""

@@ -31,6 +31,11 @@ CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.use_local_subchannel_pool", 1),
+    # Calls are repeated by who knows the log; gRPC would buffer each stream for it.
+    ("grpc.enable_retries", 0),
+    # Diagnostics that nobody can read here, kept for every idle session.
+    ("grpc.enable_channelz", 0),
+    ("grpc.max_channel_trace_event_memory_per_node", 0),
 )
 
 

@@ -20,6 +20,7 @@ from csp_controlplane.attach.core import Core
 from csp_controlplane.domain.vocabulary import MAX_PARTIAL_BYTES
 from csp_controlplane.live.frames import DELETED
 from csp_controlplane.live.hub import Hub
+from csp_controlplane.live.wakeup import Wakeup
 from csp_controlplane.runtime.protocol import RuntimeUnavailable
 from csp_controlplane.store import sessions
 from csp_controlplane.store.database import DATABASE_AWAY
@@ -39,7 +40,7 @@ class Keeper:
     def __init__(self, core: Core, hub: Hub) -> None:
         self._core = core
         self._hub = hub
-        self._poked = asyncio.Event()
+        self._poked = Wakeup()
         self._failures = 0
         self._last_failure = ""
         self._attachment: Attachment | None = None
@@ -76,7 +77,11 @@ class Keeper:
     async def _round(self) -> bool:
         try:
             self._poked.clear()
-            return await self._look()
+            step = await self._look()
+            if isinstance(step, Binding):
+                await self._settle(step, await self._attach(step))
+                return True
+            return step
         except BindFailed as error:
             await self._wait_after_failure(str(error))
         except (*DATABASE_AWAY, RuntimeUnavailable) as error:
@@ -85,8 +90,11 @@ class Keeper:
             self._failures += 1
         return True
 
-    async def _look(self) -> bool:
-        """One round: False when there is nothing left to do for this session."""
+    async def _look(self) -> Binding | bool:
+        """One round: what to attach to, or False when there is nothing left to do here.
+
+        It returns before the stream begins, so that nothing it has read is held for as long.
+        """
         core, hub = self._core, self._hub
         row = await sessions.load(core.db, hub.tenant, hub.session)
         if row is None:
@@ -98,8 +106,7 @@ class Keeper:
         )
         binding = await sessions.live_binding(core.db, hub.tenant, hub.session)
         if binding is not None and await self._alive(binding):
-            await self._settle(binding, await self._attach(binding))
-            return True
+            return binding
         if not self.holds_lease:
             await self._wait(core.settings.poll)
             return True
@@ -113,13 +120,13 @@ class Keeper:
         ref = await self._core.runtime.endpoint(self._hub.session)
         return ref is not None and ref.worker_id == binding.worker_id
 
-    async def _bind(self, row: SessionRow) -> bool:
+    async def _bind(self, row: SessionRow) -> Binding | bool:
         bound = await bind(self._core, self._hub, row)
-        if bound is not None:
-            self._failures = 0
-            self._last_failure = ""
-            await self._settle(bound.binding, await self._attach(bound.binding))
-        return True
+        if bound is None:
+            return True
+        self._failures = 0
+        self._last_failure = ""
+        return bound.binding
 
     async def _attach(self, binding: Binding) -> End:
         self._attachment = Attachment(self._core, self._hub, binding)

@@ -46,37 +46,41 @@ class Restored:
 
 
 class Archiver:
-    """Makes a checkpoint for one attachment's worker each time it is poked, one at a time."""
+    """Makes checkpoints for one attachment's worker, one at a time."""
 
     def __init__(self, core: Core, hub: Hub, binding: Binding) -> None:
         self._core = core
         self._hub = hub
         self._binding = binding
-        self._poked = asyncio.Event()
-        self._seq = 0
+        self._wanted = 0
+        self._saved = 0
+        self._running = False
 
-    def poke(self, seq: int) -> None:
-        """A turn has ended; its end is the log's `seq`."""
-        self._seq = seq
-        self._poked.set()
+    def wants(self, seq: int) -> bool:
+        """A turn has ended; its end is the log's `seq`. Whether `run` is to be started for it."""
+        self._wanted = seq
+        return keeps(self._core) and not self._running
 
     async def run(self) -> None:
-        """Until cancelled. Never raises: the attachment does not depend on it."""
-        if not keeps(self._core):
-            return
-        saved = 0
-        while True:
-            await self._poked.wait()
-            self._poked.clear()
-            try:
-                if await save(self._core, self._hub, self._binding, self._seq) is not None:
-                    saved += 1
-                    if saved % COLLECT_EVERY == 0:
-                        await self._collect()
-            except (*EXPECTED, *DATABASE_AWAY) as error:
-                log.warning("workspace_not_saved", session_id=self._hub.session, error=words(error))
-            except Exception:  # the next turn's end tries again
-                log.exception("workspace_not_saved", session_id=self._hub.session)
+        """Until the newest turn is kept. Never raises: the attachment does not depend on it."""
+        self._running = True
+        try:
+            while self._wanted:
+                seq, self._wanted = self._wanted, 0
+                await self._save(seq)
+        finally:
+            self._running = False
+
+    async def _save(self, seq: int) -> None:
+        try:
+            if await save(self._core, self._hub, self._binding, seq) is not None:
+                self._saved += 1
+                if self._saved % COLLECT_EVERY == 0:
+                    await self._collect()
+        except (*EXPECTED, *DATABASE_AWAY) as error:
+            log.warning("workspace_not_saved", session_id=self._hub.session, error=words(error))
+        except Exception:  # the next turn's end tries again
+            log.exception("workspace_not_saved", session_id=self._hub.session)
 
     async def _collect(self) -> None:
         try:

@@ -26,6 +26,7 @@ from csp_controlplane.errors import (
 from csp_controlplane.gateway.state import GatewayState
 from csp_controlplane.live.frames import AHEAD, SLOW, Frame
 from csp_controlplane.live.subscription import Subscription
+from csp_controlplane.live.wakeup import Wakeup
 from csp_controlplane.store.database import DATABASE_AWAY
 
 log = structlog.get_logger(__name__)
@@ -77,12 +78,14 @@ class EventStream(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         # Something at once, so that clients and proxies see that the stream is open.
         await body(b": open\n\n")
+        dropped = Wakeup()
+        self._subscription.on_drop(dropped.set)
         ends = [
             asyncio.create_task(self._events(body), name="sse-events"),
             asyncio.create_task(self._heartbeat(body), name="sse-heartbeat"),
             asyncio.create_task(_gone(receive), name="sse-gone"),
             asyncio.create_task(self._state.closing.wait(), name="sse-closing"),
-            asyncio.create_task(self._subscription.dropped.wait(), name="sse-dropped"),
+            asyncio.create_task(dropped.wait(), name="sse-dropped"),
         ]
         self._state.metrics.event_streams.inc()
         try:
@@ -96,8 +99,7 @@ class EventStream(Response):
         with suppress(OSError, TimeoutError):
             for task in done:
                 task.result()
-            slow = self._subscription.dropped.is_set()
-            await body(TOO_SLOW if slow else b"", more=False)
+            await body(TOO_SLOW if self._subscription.dropped else b"", more=False)
 
     async def _events(self, body: Body) -> None:
         async for frame in self._subscription:

@@ -24,6 +24,7 @@ from csp_controlplane.live.frames import (
     withdrawn_frame,
 )
 from csp_controlplane.live.previews import OpenPreviews
+from csp_controlplane.live.wakeup import Wakeup
 from csp_controlplane.store.database import Database
 from csp_controlplane.store.log import read_log
 
@@ -37,20 +38,27 @@ class Outlet:
         self._frames: deque[Frame] = deque()
         self._bytes = 0
         self._max_bytes = max_bytes
-        self._ready = asyncio.Event()
-        self.dropped = asyncio.Event()
+        self._ready = Wakeup()
+        self._on_drop: Callable[[], None] | None = None
+        self.dropped = False
 
     def put(self, frame: Frame) -> None:
         """Adds a frame, or closes the subscription when its reader is too far behind."""
-        if self.dropped.is_set():
+        if self.dropped:
             return
         self._bytes += len(frame.text)
         if self._bytes > self._max_bytes:
-            self.dropped.set()
+            self.dropped = True
+            if self._on_drop is not None:
+                self._on_drop()
             self._frames.clear()
             frame = closed_frame(SLOW, "Too slow: reconnect with the last seq that you have.")
         self._frames.append(frame)
         self._ready.set()
+
+    def on_drop(self, callback: Callable[[], None]) -> None:
+        """Calls back, at once, when the reader is too slow: whatever it waits for, it must stop."""
+        self._on_drop = callback
 
     async def take(self) -> Frame:
         """The next frame."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Self
 
 from csp_controlplane.live.frames import (
@@ -39,9 +38,13 @@ class Subscription:
         await self.close()
 
     @property
-    def dropped(self) -> asyncio.Event:
-        """Set when the reader was too slow: whatever it waits for, it must stop."""
+    def dropped(self) -> bool:
+        """Whether the reader was too slow."""
         return self._outlet.dropped
+
+    def on_drop(self, callback: Callable[[], None]) -> None:
+        """Calls back, at once, when the reader is too slow: whatever it waits for, it must stop."""
+        self._outlet.on_drop(callback)
 
     async def close(self) -> None:
         """Stops listening. May be called more than once."""

@@ -21,9 +21,14 @@ DATABASE_AWAY = (
     asyncpg.OperatorInterventionError,  # shutting down, starting up
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # this process was frozen for that long
     asyncpg.InterfaceError,
 )
 """What a database that is stopped, starting, full or read-only raises: wait and try again."""
+
+FROZEN_S = 5.0
+"""How long a transaction may wait for its own program. A process that is frozen, or cut off, in the
+middle of one holds the session's row, and everybody else would wait for it."""
 
 
 async def _nothing_to_reset(_connection: Any) -> None:
@@ -46,6 +51,7 @@ class Database:
         *,
         max_size: int = 10,
         command_timeout: float = 10.0,
+        frozen_s: float = FROZEN_S,
         application: str = "csp",
     ) -> Self:
         """Opens the pool. Raises OSError or asyncpg.PostgresError when the server is away."""
@@ -54,7 +60,11 @@ class Database:
             min_size=1,
             max_size=max_size,
             command_timeout=command_timeout,
-            server_settings={"role": "csp_app", "application_name": application},
+            server_settings={
+                "role": "csp_app",
+                "application_name": application,
+                "idle_in_transaction_session_timeout": str(round(frozen_s * 1000)),
+            },
             reset=_nothing_to_reset,
         )
         return cls(pool)
