@@ -1,8 +1,8 @@
 """What is played, and how fast: floods that saturate the receiver, and a steady pace.
 
 A flood hands on the next batch as soon as the transport has taken the last one. A steady pace is
-what one person's stream looks like: one event each 20 ms, each handed on at its own moment and
-stamped right before, the sessions spread over the interval.
+what one person's stream looks like: one event each 20 ms, joined into messages as a worker joins
+them, each stamped right before it is handed on, the sessions spread over the interval.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from bench import events
 from bench.replay_worker import ReplaySession
 from csp_proto import worker_pb2 as pb
+from csp_worker.outbox import PREVIEW_SECONDS
 
 DELTAS_PER_ANSWER = 1024
 EVENTS_IN_FLIGHT = 4096
@@ -110,31 +111,51 @@ def _answer(session_id: str, batch: int) -> list[tuple[bytes, int]]:
 
 
 class PreviewStream:
-    """Deltas one at a time, each with the moment at which it is handed over."""
+    """Deltas one at a time, handed over as a worker does: at once, then joined for 33 ms.
+
+    Each delta carries the moment at which its message is handed to gRPC.
+    """
 
     def __init__(self, session: ReplaySession) -> None:
         self._session = session
         self._number = 0
         self._offset = 0
         self._left = 0
+        self._waiting = 0
+        self._next_at = 0.0
+        self._flush: asyncio.Task[None] | None = None
 
     async def hand(self) -> int:
         if self._left == 0:
             await self._next_answer()
         self._left -= 1
-        id_ = events.event_id(self._session.session_id, self._number)
-        piece = _delta(id_, self._offset, time.monotonic_ns())
-        self._offset += piece.length
-        await self._session.write(_previews([piece]))
+        self._waiting += 1
+        if self._flush is None or self._flush.done():
+            self._flush = asyncio.create_task(self._send(), name="previews")
         return 1
 
+    async def _send(self) -> None:
+        await asyncio.sleep(max(0.0, self._next_at - time.monotonic()))
+        id_ = events.event_id(self._session.session_id, self._number)
+        stamp = time.monotonic_ns()
+        pieces = []
+        for _ in range(self._waiting):
+            piece = _delta(id_, self._offset, stamp)
+            self._offset += piece.length
+            pieces.append(piece)
+        self._waiting = 0
+        self._next_at = time.monotonic() + PREVIEW_SECONDS
+        await self._session.write(_previews(pieces))
+
     async def finish(self) -> None:
+        if self._flush is not None:
+            await self._flush
         id_ = events.event_id(self._session.session_id, self._number)
         await self._session.write(_previews([_withdrawn(id_)]))
         self._left = 0
 
     async def _next_answer(self) -> None:
-        if self._offset:
+        if self._number:
             await self.finish()
         self._number += 1
         self._offset = 0

@@ -1,9 +1,10 @@
 """How much later an event arrives through the gateway than through a bare relay.
 
-Every event carries the moment at which it was handed over, right before the write; its age is read
-when the client's socket delivers it. Each session has 50 previews a second, one to a message, which
-is more messages than a worker sends, because a worker joins what comes within 33 ms. Windows of the
-bare relay and of the gateway take turns, and the medians of neighbouring windows are compared.
+Every event carries the moment at which its message was handed over, right before the write; its
+age is read when the client's socket delivers it. Each session has 50 previews a second. A message
+to the gateway joins what comes within 33 ms, as a worker's does; the bare relay has one event to a
+write. Windows of the bare relay and of the gateway take turns, and the medians of neighbouring
+windows are compared.
 
 A fact is shown after its commit, so what a commit takes is measured in the same windows, with the
 same function on a session of its own, and taken off.
