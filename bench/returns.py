@@ -12,9 +12,11 @@ import asyncio
 import time
 
 import httpx
+from psutil import Process
 
 from bench.figures import Figure
 from bench.stats import percentile
+from csp_controlplane.supervisor.restarts import STEADY_S
 from support.casualties import kill, replaced, worker_of
 from support.parts_of_stack import GATEWAY, wait_warm
 from support.play import new_session, say, script, slow
@@ -73,12 +75,16 @@ async def _reconnects(viewer: Viewer, count: int) -> list[float]:
 
 
 async def _restarts(stack: Stack, viewer: Viewer, count: int) -> list[float]:
-    """From the kill of the only gateway to caught up at the one that takes its place."""
+    """From the kill of the only gateway to caught up at the one that takes its place.
+
+    Each is killed when it has been steady, so that none waits as in a loop of crashes.
+    """
     taken = []
     for _ in range(count):
+        pid = stack.pid(GATEWAY)
+        await asyncio.sleep(max(0.0, Process(pid).create_time() + STEADY_S + 1 - time.time()))
         message = await viewer.say(script(slow(200, 0.02)))
         await viewer.partial(20)
-        pid = stack.pid(GATEWAY)
         begin = time.perf_counter()
         kill(pid)
         await viewer.connect(deadline=60)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-STEADY_S = 60.0
+STEADY_S = 10.0
 """A part that ran this long had recovered: what happened before no longer counts."""
 
 FIRST_DELAY_S = 0.2
