@@ -15,7 +15,7 @@ import { preload } from "./store/preload";
 // All that the address needs is asked for at once, before anything is drawn.
 const route = routeOf(location.pathname);
 preload(route);
-if (route.page !== "shared") void app.start();
+if (route.page !== "shared") app.begin();
 loadPage(route);
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");

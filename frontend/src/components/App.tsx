@@ -38,9 +38,7 @@ function Everybody() {
 
 function Page() {
   const status = useApp((state) => state.status);
-  useEffect(() => {
-    void app.start();
-  }, []);
+  useEffect(app.begin, []);
   useEffect(() => {
     if (status !== "unreachable") return;
     const timer = setInterval(() => void app.start(), RETRY_MS);

@@ -22,26 +22,24 @@ const set = useApp.setState;
 
 onSignedOut(() => app.signedOut());
 
-let starting: Promise<void> | null = null;
-
-async function askWho(): Promise<void> {
-  try {
-    const me = await api.me();
-    set({ status: "ready", me, expired: false });
-  } catch (error) {
-    if (!isStatus(error, 401) && useApp.getState().status !== "ready") {
-      set({ status: "unreachable" });
-    }
-  }
-}
+let begun = false;
 
 export const app = {
-  /** Asks who is there; whoever calls while that is being asked waits for the same answer. */
-  start(): Promise<void> {
-    starting ??= askWho().finally(() => {
-      starting = null;
-    });
-    return starting;
+  /** Asks who is there, once: whoever needs it says so, and the first of them is early. */
+  begin(): void {
+    if (begun) return;
+    begun = true;
+    void app.start();
+  },
+  async start(): Promise<void> {
+    try {
+      const me = await api.me();
+      set({ status: "ready", me, expired: false });
+    } catch (error) {
+      if (!isStatus(error, 401) && useApp.getState().status !== "ready") {
+        set({ status: "unreachable" });
+      }
+    }
   },
   async loadAgents(): Promise<void> {
     const { data } = await api.agents();
