@@ -5,7 +5,7 @@ import { api } from "../../api/client";
 import type { ContentBlock, Source } from "../../api/events";
 import { PictureSource } from "../../store/pictures";
 import { t } from "../../strings";
-import styles from "./rows.module.css";
+import styles from "./user.module.css";
 
 type FileBlock = Exclude<ContentBlock, { type: "text" }>;
 

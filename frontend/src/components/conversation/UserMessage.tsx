@@ -13,7 +13,7 @@ import { t } from "../../strings";
 import { Button, CopyButton, IconButton } from "../ui/controls";
 import { Confirm, Menu, MenuItem, MenuSeparator } from "../ui/overlay";
 import { Attachments } from "./Attachments";
-import styles from "./rows.module.css";
+import styles from "./user.module.css";
 
 const LONG = 320;
 /** From here on only the beginning is shown at first: what follows it is what people come for. */

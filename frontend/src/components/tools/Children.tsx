@@ -4,8 +4,8 @@ import { useItem } from "../../store/session";
 import { t } from "../../strings";
 import { Answer } from "../conversation/Answer";
 import { Thinking } from "../conversation/Thinking";
+import styles from "./details.module.css";
 import { ToolCard } from "./ToolCard";
-import styles from "./tools.module.css";
 
 const FEW = 12;
 const STEP = 40;

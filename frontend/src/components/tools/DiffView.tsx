@@ -6,7 +6,7 @@ import { inWorkspace, stringOf } from "../../fold/summary";
 import { useSession } from "../../store/session";
 import { t } from "../../strings";
 import { CopyButton } from "../ui/controls";
-import styles from "./tools.module.css";
+import styles from "./details.module.css";
 
 const FEW_LINES = 40;
 const SIGNS = { added: "+", removed: "−", same: " ", gap: "" } as const;

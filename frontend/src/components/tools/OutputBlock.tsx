@@ -3,7 +3,7 @@ import { useState } from "react";
 import { t } from "../../strings";
 import { Highlighted } from "../markdown/Highlighted";
 import { CopyButton } from "../ui/controls";
-import styles from "./tools.module.css";
+import styles from "./details.module.css";
 
 const FEW_LINES = 16;
 /** More than this is never put into the page at once; the copy button has all of it. */

@@ -6,8 +6,8 @@ import { plainOutput } from "../../lib/ansi";
 import { useSession } from "../../store/session";
 import { t } from "../../strings";
 import { CopyButton } from "../ui/controls";
+import styles from "./details.module.css";
 import { useClipped } from "./OutputBlock";
-import styles from "./tools.module.css";
 
 export function Terminal({ item }: { item: ToolItem }) {
   const { result } = item;

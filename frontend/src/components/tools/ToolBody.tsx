@@ -11,10 +11,10 @@ import { Markdown } from "../markdown/Markdown";
 import { Answers } from "./Answers";
 import { Children } from "./Children";
 import { DiffView } from "./DiffView";
+import styles from "./details.module.css";
 import { OutputBlock } from "./OutputBlock";
 import { Terminal } from "./Terminal";
 import { TodoList, todosOf } from "./TodoList";
-import styles from "./tools.module.css";
 
 export function ToolBody({ item }: { item: ToolItem }) {
   return (
