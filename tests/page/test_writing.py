@@ -81,7 +81,7 @@ async def test_files_come_by_picking_pasting_and_dropping(visitor: Visitor, tmp_
     note = tmp_path / "note.txt"
     note.write_text("a note")
     await visitor.home()
-    await visitor.page.locator("input[type=file]").set_input_files(note)
+    await visitor.page.locator("form input[type=file]").set_input_files(note)
     encoded = base64.b64encode(PIXEL).decode()
     for kind in ("paste", "drop"):
         await visitor.composer.evaluate(
@@ -112,7 +112,7 @@ async def test_a_file_that_cannot_be_attached_says_why(visitor: Visitor, tmp_pat
     odd = tmp_path / "odd.bin"
     odd.write_bytes(bytes(range(256)))
     await visitor.home()
-    await visitor.page.locator("input[type=file]").set_input_files(odd)
+    await visitor.page.locator("form input[type=file]").set_input_files(odd)
     await expect(visitor.page.get_by_role("alert")).to_contain_text("cannot be attached")
 
 
