@@ -1,8 +1,8 @@
 """The limit of a first token: the SDK's client and its CLI, and nothing of the product between.
 
-The options are the worker's own, without what the product hangs into them: no policy hook, no
-question to a person, no mirrored transcript, no guard around the CLI. It calls the scripted model
-directly, without the model proxy.
+The options are the worker's own, hook and mirrored transcript included, because the CLI works for
+them; what answers here does nothing. There is no guard around the CLI, and it calls the scripted
+model directly, without the model proxy.
 """
 
 from __future__ import annotations
@@ -106,9 +106,7 @@ async def bare_agent(
         callbacks,
         None if spare else "bare",
     )
-    options = replace(
-        spawn_options(spec, spawn), hooks=None, can_use_tool=None, session_store=None, user=None
-    )
+    options = replace(spawn_options(spec, spawn), user=None)
     agent = BareAgent(await Cli.start(options), spec, workspace)
     try:
         yield agent

@@ -24,7 +24,7 @@ from csp_controlplane.attach.committer import BadFact, Batch, Committer, Fenced
 from csp_controlplane.attach.core import Core, spawn
 from csp_controlplane.attach.workspace import Archiver
 from csp_controlplane.domain.events import LoggedEvent
-from csp_controlplane.domain.vocabulary import INPUT_TYPES
+from csp_controlplane.domain.vocabulary import INPUT_TYPES, TOOL_RESULTS
 from csp_controlplane.live.frames import WITHDRAWN, Piece
 from csp_controlplane.live.hub import Hub
 from csp_controlplane.live.wakeup import Wakeup
@@ -66,6 +66,7 @@ class Attachment:
         self._due_now = Wakeup()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._writer = False
+        self._tools_ran = False
         self._end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
         self._greeted = Wakeup()
 
@@ -177,14 +178,18 @@ class Attachment:
             if not self._writer:
                 continue
             last_seq = await self._commit_until_done(batch)
-            if any(fact.type == "span.turn_end" for fact in batch.facts):
-                self._archive(last_seq)
+            self._archive(batch, last_seq)
             ack = pb.Ack(n=batch.last_n, last_seq=last_seq)
             await call.write(pb.GatewayFrame(ack=ack))
 
-    def _archive(self, seq: int) -> None:
-        if self._archiver.wants(seq):
+    def _archive(self, batch: Batch, seq: int) -> None:
+        types = {fact.type for fact in batch.facts}
+        self._tools_ran = self._tools_ran or not types.isdisjoint(TOOL_RESULTS)
+        if "span.turn_end" not in types:
+            return
+        if self._archiver.wants(seq, at_once=self._tools_ran):
             spawn(self._tasks, self._archiver.run(), f"attach-archive-{self._hub.session}")
+        self._tools_ran = False
 
     def _merge_waiting(self) -> Batch:
         """Joins what arrived during the last commit: one statement instead of many."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import grpc.aio
@@ -24,6 +25,7 @@ from csp_controlplane.attach.checkpoint import (
 from csp_controlplane.attach.collecting import collect
 from csp_controlplane.attach.core import Core
 from csp_controlplane.live.hub import Hub
+from csp_controlplane.live.wakeup import Wakeup
 from csp_controlplane.store import checkpoints, pieces, sessions
 from csp_controlplane.store.checkpoints import Checkpoint
 from csp_controlplane.store.database import DATABASE_AWAY
@@ -35,6 +37,10 @@ from csp_proto.worker_pb2_grpc import WorkerStub
 log = structlog.get_logger(__name__)
 
 COLLECT_EVERY = 20
+SETTLE_S = 1.0
+LONGEST_SETTLE_S = 30.0
+"""After turns without a tool nothing has changed, most likely: looking can wait until the person
+pauses, because it costs the worker time that the next turn would miss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +59,20 @@ class Archiver:
         self._hub = hub
         self._binding = binding
         self._wanted = 0
+        self._settled_at = 0.0
+        self._hurry = Wakeup()
         self._saved = 0
         self._running = False
 
-    def wants(self, seq: int) -> bool:
-        """A turn has ended; its end is the log's `seq`. Whether `run` is to be started for it."""
+    def wants(self, seq: int, *, at_once: bool) -> bool:
+        """A turn has ended; its end is the log's `seq`. Whether `run` is to be started for it.
+
+        `at_once`: tools have run, so that this turn's files are not the next one's.
+        """
         self._wanted = seq
+        self._settled_at = asyncio.get_running_loop().time() + SETTLE_S
+        if at_once:
+            self._hurry.set()
         return keeps(self._core) and not self._running
 
     async def run(self) -> None:
@@ -66,10 +80,23 @@ class Archiver:
         self._running = True
         try:
             while self._wanted:
+                await self._settle()
+                self._hurry.clear()
                 seq, self._wanted = self._wanted, 0
                 await self._save(seq)
         finally:
             self._running = False
+
+    async def _settle(self) -> None:
+        loop = asyncio.get_running_loop()
+        longest = loop.time() + LONGEST_SETTLE_S
+        while not self._hurry.is_set():
+            left = min(self._settled_at, longest) - loop.time()
+            if left <= 0:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._hurry.wait()
 
     async def _save(self, seq: int) -> None:
         try:
