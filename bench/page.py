@@ -29,6 +29,7 @@ QUICK_WORDS = 250
 WORD_PAUSE_S = 0.02
 SETTLE_MS = 60_000
 
+SHOWN = "bench.shown"
 OBSERVER = """
 window.bench = {shown: 0, longest: 0, nodes: 0};
 new PerformanceObserver(list => {
@@ -44,7 +45,11 @@ const look = () => {
       // The frame that shows it ends after this callback.
       if (place.top < innerHeight && place.bottom > 0) {
         const channel = new MessageChannel();
-        channel.port1.onmessage = () => { bench.shown ||= performance.now(); };
+        channel.port1.onmessage = () => {
+          if (bench.shown) return;
+          bench.shown = performance.now();
+          console.debug('bench.shown');
+        };
         channel.port2.postMessage(0);
       }
     }
@@ -83,9 +88,8 @@ async def _measured(visitor: Visitor, session: str, quick: bool) -> list[Figure]
     opens = []
     for _ in range(QUICK_OPENS if quick else OPENS):
         await visitor.page.goto("about:blank")
-        await visitor.open(session)
-        await expect(visitor.rows.last).to_have_attribute("data-kind", "turn")
-        opens.append(float((await _seen(visitor))["shown"]))
+        opens.append(await _opened(visitor, session))
+        await visitor.connected()
     words = QUICK_WORDS if quick else STREAM_WORDS
     await visitor.page.evaluate("bench.longest = 0")
     await visitor.say(script(slow(words, WORD_PAUSE_S)))
@@ -99,6 +103,18 @@ async def _measured(visitor: Visitor, session: str, quick: bool) -> list[Figure]
         Figure("page_5000_longest_task_ms", seen["longest"], 100.0, {"words streamed": words}),
         Figure("page_5000_nodes", seen["nodes"], 3000.0),
     ]
+
+
+async def _opened(visitor: Visitor, session: str) -> float:
+    """Milliseconds from the navigation until the end of the session was on screen.
+
+    The page says so itself: to look from outside, again and again until it is there, runs scripts
+    in the page, and their time would be counted as the page's.
+    """
+    async with visitor.page.expect_console_message(lambda said: said.text == SHOWN):
+        await visitor.page.goto(f"{visitor.url}/sessions/{session}", wait_until="commit")
+    await expect(visitor.rows.last).to_have_attribute("data-kind", "turn")
+    return float((await _seen(visitor))["shown"])
 
 
 async def _seen(visitor: Visitor) -> dict[str, Any]:
