@@ -35,6 +35,7 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
         self.attached = asyncio.Event()
         self.refuse_bind: str | None = None
         self.workspace: list[pb.WorkspaceManifest] = []
+        self.saves: asyncio.Queue[pb.SaveWorkspaceRequest] = asyncio.Queue()
         self.pieces: list[bytes] = []
         self.asked: list[bytes] = []
         self.wants: list[bytes] = []
@@ -108,6 +109,7 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
     async def SaveWorkspace(  # noqa: N802
         self, request: pb.SaveWorkspaceRequest, context: Any
     ) -> AsyncIterator[pb.WorkspaceManifest]:
+        self.saves.put_nowait(request)
         if not self.workspace:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
         for part in self.workspace:
