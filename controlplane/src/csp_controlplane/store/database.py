@@ -22,6 +22,7 @@ DATABASE_AWAY = (
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.IdleInTransactionSessionTimeoutError,  # this process was frozen for that long
+    asyncpg.InternalClientError,  # as that, when the server's word for it is still unread
     asyncpg.InterfaceError,
 )
 """What a database that is stopped, starting, full or read-only raises: wait and try again."""
