@@ -79,6 +79,9 @@ async def _run(plan: schedule.Schedule, sessions: int, plant: str | None) -> tup
         findings = await _judge(ground, crowd)
         for sentence in peace:
             findings.by_heading["unmarked"].append(sentence)
+        if not findings.clean:
+            ground.keep_logs = True
+            print(f"What every process wrote: {ground.directory}", file=sys.stderr)
         return findings, havoc
 
 
@@ -103,7 +106,25 @@ async def _peace(ground: Ground, crowd: Crowd) -> list[str]:
     restless = [person for person in restless if not await _rests(ground, person)]
     sessions = {person.session for person in restless}
     states = [state for state in crowd.state() if state["session"] in sessions]
-    return [f"does not come to rest within {PEACE_S:g} s: {state}" for state in states]
+    return [
+        f"does not come to rest in {PEACE_S:g} s: {state} {await _row(ground, state['session'])}"
+        for state in states
+    ]
+
+
+async def _row(ground: Ground, session: str) -> dict[str, object]:
+    """What the database has of a session that is stuck."""
+    connection = await asyncpg.connect(ground.database_url)
+    try:
+        row = await connection.fetchrow(
+            "select s.state, s.needs_worker, s.epoch, s.lease_holder, s.lease_until, now(), "
+            "s.fold::text, b.worker_id, b.endpoint from sessions s "
+            "left join bindings b on b.session_id = s.id and b.ended_at is null where s.id = $1",
+            session,
+        )
+        return dict(row) if row else {}
+    finally:
+        await connection.close()
 
 
 async def _rests(ground: Ground, person: Person) -> bool:

@@ -53,6 +53,8 @@ class Ground:
         self._pids: dict[str, int] = {}
         self._births = asyncio.Lock()
         self._layout = Layout(self.directory / "data")
+        self.keep_logs = False
+        """Set when something was found that is to be looked into."""
 
     async def __aenter__(self) -> Ground:
         try:
@@ -69,7 +71,8 @@ class Ground:
         for name in tuple(self._pids):
             self.kill(name)
         await asyncio.to_thread(self._stack.close)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        if not self.keep_logs:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     # ---- addresses
 

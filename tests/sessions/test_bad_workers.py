@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from csp_controlplane.attach.committer import Batch, Committer
 from csp_controlplane.store import sessions
 from csp_proto import worker_pb2 as pb
 from support.gateways import Gateways
 from support.hostile_worker import fact
 from support.sessions import ALICE, new_session, say, watching
+from support.waiting import wait_until
 from support.worker_play import opening, preview, start_turn, worker_of
 
 
@@ -106,3 +110,27 @@ async def test_an_old_worker_that_wakes_up_writes_nothing(gateways: Gateways) ->
         assert "sevt_late" not in [event["id"] for event in watcher.events]
         rows = await service.events(ALICE, session.id, limit=100)
         assert "sevt_late" not in [event.id for event in rows]
+
+
+async def test_an_unexpected_error_while_committing_costs_the_stream_and_not_the_session(
+    gateways: Gateways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = await gateways.start()
+    session = await new_session(service)
+    commit, failures = Committer.commit, [RuntimeError("of a kind that nobody has thought of")]
+
+    async def fails_once(self: Committer, batch: Batch) -> int:
+        if failures:
+            raise failures.pop()
+        return await commit(self, batch)
+
+    monkeypatch.setattr(Committer, "commit", fails_once)
+    async with watching(service, session.id) as watcher:
+        worker = await worker_of(gateways, session.id)
+        worker.facts(1, fact("sevt_a", "agent.message"))
+        await wait_until(lambda: not failures, 20, "the error")
+        await wait_until(lambda: not worker.attached.is_set(), 20, "the end of the stream")
+        await asyncio.wait_for(worker.attached.wait(), 20)
+        worker.facts(1, fact("sevt_a", "agent.message"))
+        await watcher.until("agent.message", id="sevt_a")
+        assert "worker_lost" not in [event.get("code") for event in watcher.events]

@@ -123,6 +123,9 @@ class Attachment:
             self._finish(End("lost", "the stream was closed"))
         except DATABASE_AWAY as error:
             self._finish(End("released", f"the database is away: {error}"))
+        except Exception as error:  # without this part the stream would only look alive
+            log.exception("attachment_part_failed", session_id=self._hub.session)
+            self._finish(End("lost", f"{type(error).__name__}: {error}"))
 
     # ---- from the worker
 
