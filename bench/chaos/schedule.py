@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 FULL: Mapping[str, int] = {
-    "gateway killed": 120,
+    "gateway killed": 150,
     "gateway killed mid-delta": 30,
     "gateway killed between commit and acknowledgement": 30,
     "gateway killed between acknowledgement and show": 30,
-    "worker killed": 150,
+    "worker killed": 180,
     "worker killed mid-delta": 60,
     "cli killed": 20,
     "model proxy killed": 20,

@@ -77,13 +77,15 @@ class Keeper:
     async def _round(self) -> bool:
         try:
             self._poked.clear()
-            step = await self._look()
+            try:
+                step = await self._look()
+            except BindFailed as error:
+                await self._wait_after_failure(str(error))
+                return True
             if isinstance(step, Binding):
                 await self._settle(step, await self._attach(step))
                 return True
             return step
-        except BindFailed as error:
-            await self._wait_after_failure(str(error))
         except (*DATABASE_AWAY, RuntimeUnavailable) as error:
             log.warning("keeper_waits", session_id=self._hub.session, error=str(error))
             await self._wait(BACKOFF_S[min(self._failures, 3)])
