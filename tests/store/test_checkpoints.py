@@ -126,3 +126,15 @@ async def test_a_turn_whose_tools_changed_nothing_is_said_to_be_checked(db: Data
         checked, _ = await row_version(db, "one")
         assert checked == last
         assert not await checkpoints.tool_used_since(db, "t1", "one", checked)
+
+
+async def test_a_listing_that_a_later_tool_may_have_met_is_of_that_tools_turn(db: Database) -> None:
+    await a_tenant(db)
+    await sessions.insert(db, new("one"))
+    end = await log_of(db, "one", "user.message", "agent.tool_use", "span.turn_end")
+    talk = await log_of(db, "one", "user.message", "span.turn_start", "agent.message")
+    assert talk > end
+    assert await checkpoints.point_of(db, "t1", "one", end) == end, "nothing has run since"
+    used = await log_of(db, "one", "agent.tool_use")
+    await log_of(db, "one", "agent.tool_result")
+    assert await checkpoints.point_of(db, "t1", "one", end) == used

@@ -14,7 +14,7 @@ from csp_controlplane.supervisor.layout import Layout
 from csp_controlplane.supervisor.logs import ROTATE_BYTES, ComponentLog, LinePump, LogFile
 from csp_controlplane.supervisor.postgres import remove_leftovers
 from csp_controlplane.supervisor.profiles import spare_spec
-from csp_controlplane.supervisor.restarts import LONGEST_DELAY_S, Restarts
+from csp_controlplane.supervisor.restarts import LONGEST_DELAY_S, Restarts, counted
 from csp_crds.agent import AgentSpec, McpServer
 
 OURS = {
@@ -69,6 +69,12 @@ def test_only_the_proxy_gets_the_key_and_the_way_out() -> None:
 
 def test_what_the_supervisor_decides_wins() -> None:
     assert child_environment("worker", OURS, {"HOME": "/w"})["HOME"] == "/w"
+
+
+def test_a_start_has_longer_where_many_start_at_once() -> None:
+    assert counted(10.0, starting=1, processors=2) == 10.0
+    assert counted(10.0, starting=2, processors=2) == 10.0
+    assert counted(10.0, starting=20, processors=2) == 1.0
 
 
 def test_delays_double_to_a_bound_and_a_steady_run_forgives() -> None:

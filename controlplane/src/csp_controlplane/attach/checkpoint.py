@@ -58,7 +58,7 @@ async def save(core: Core, hub: Hub, binding: Binding, seq: int) -> str | None:
     """Makes a checkpoint of the directory as it is now; its id, or None when there is nothing to
     keep: it is what it was, or the epoch is over.
 
-    `seq`: the point of the log that it belongs to.
+    `seq`: the point of the log that it belongs to, unless the next turn's tools run already.
 
     Raises grpc.aio.AioRpcError, TimeoutError, NotKept, ObjectsAway, or the database's errors.
     """
@@ -81,6 +81,7 @@ async def _try_to_save(core: Core, hub: Hub, binding: Binding, seq: int) -> str 
     tenant, session = hub.tenant, hub.session
     before = await checkpoints.newest(core.db, tenant, session)
     listing = await _list(core, hub, binding, before.fingerprint if before else "")
+    seq = await checkpoints.point_of(core.db, tenant, session, seq)
     if listing.head.unchanged:
         await checkpoints.still_so(core.db, tenant, session, binding.epoch, seq)
         return None

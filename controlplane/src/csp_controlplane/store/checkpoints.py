@@ -20,6 +20,7 @@ from csp_controlplane.store.pieces import Claim
 KEPT = 50
 """Of each session; older ones go."""
 
+TOOL_USES = ("agent.tool_use", "agent.mcp_tool_use")
 TOOL_RESULTS = ("agent.tool_result", "agent.mcp_tool_result")
 _COLUMNS = (
     "id, epoch, seq, checked_seq, manifest, pieces, files, bytes, left_out, fingerprint, saved_at"
@@ -214,6 +215,25 @@ async def still_so(db: Database, tenant: str, session: str, epoch: int, seq: int
             seq,
             TOOL_RESULTS,
         )
+
+
+async def point_of(db: Database, tenant: str, session: str, seq: int) -> int:
+    """Where in the log a directory belongs that has just been listed for `seq`.
+
+    A tool that began before the listing ended may have changed files: what was listed is then of
+    its turn, and must not pass for what was there before that turn's message. The log has a tool's
+    use before the tool runs.
+    """
+    async with db.tenant(tenant) as connection:
+        newer: int | None = await connection.fetchval(
+            "select max(e.seq) from events e join sessions s on s.id = e.session_id "
+            "and s.month = e.month where e.session_id = $1 and e.seq > $2 "
+            "and e.type = any($3)",
+            session,
+            seq,
+            TOOL_USES,
+        )
+    return newer or seq
 
 
 async def tool_used_since(db: Database, tenant: str, session: str, seq: int) -> bool:

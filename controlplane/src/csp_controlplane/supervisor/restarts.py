@@ -1,4 +1,4 @@
-"""When to start a part again that has ended: pure decisions."""
+"""When to start a part again that has ended, and how long a start may take: pure decisions."""
 
 from __future__ import annotations
 
@@ -33,3 +33,12 @@ class Restarts:
     @property
     def is_loop(self) -> bool:
         return self.failures >= LOOP_AFTER
+
+
+def counted(waited_s: float, starting: int, processors: int) -> float:
+    """How much of a wait for one start counts, while so many start at the same time.
+
+    All sessions want their workers back after a power cut. If each had the time of a single start,
+    a small machine would end all of them unfinished, and begin again with all of them.
+    """
+    return waited_s * min(1.0, processors / max(1, starting))

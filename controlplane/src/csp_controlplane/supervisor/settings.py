@@ -54,7 +54,10 @@ class SupervisorSettings(BaseSettings):
         "300 MB each.",
     )
     start_deadline: float = Field(
-        60.0, gt=0, description="A worker that is not ready after so long has failed."
+        60.0,
+        gt=0,
+        description="A worker that is not ready after so long has failed. Where more start than "
+        "there are processors, each gets as much longer.",
     )
     stop_deadline: float = Field(
         5.0, gt=0, description="What a worker gets to end in order before it is killed."

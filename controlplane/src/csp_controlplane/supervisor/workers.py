@@ -7,6 +7,7 @@ refill.py's business.
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import Coroutine
 from typing import Any
@@ -19,6 +20,7 @@ from csp_controlplane.supervisor.child import Family
 from csp_controlplane.supervisor.demand import Demand
 from csp_controlplane.supervisor.logs import ComponentLog, LogFile
 from csp_controlplane.supervisor.profiles import spare_spec
+from csp_controlplane.supervisor.restarts import counted
 from csp_controlplane.supervisor.service import describe
 from csp_controlplane.supervisor.settings import SupervisorSettings
 from csp_controlplane.supervisor.watchers import Watchers
@@ -28,6 +30,8 @@ from csp_crds.agent import AgentSpec
 _log = structlog.get_logger(__name__)
 
 KEPT_FAILURES = 1000
+SHARE_S = 1.0
+"""How often a start that lasts is asked with how many others it shares the processors."""
 
 
 class CannotStart(Exception):
@@ -201,9 +205,12 @@ class Workers:
         worker.gone.set()
 
     async def _await_ready(self, worker: Worker) -> None:
+        ready = asyncio.create_task(worker.until_ready(), name=f"health-{worker.id}")
         try:
-            await asyncio.wait_for(worker.until_ready(), self._settings.start_deadline)
-        except TimeoutError:
+            in_time = await self._in_time(ready)
+        finally:
+            ready.cancel()
+        if not in_time:
             worker.log.line(b"The worker was not ready in time and is ended.", worker_id=worker.id)
             worker.child.kill_tree()
             return
@@ -212,6 +219,19 @@ class Workers:
         if worker.session_id is None and self.demand.spare_ready(worker.profile):
             _log.info("refill works again", profile=worker.profile)
         self.changed.set()
+
+    async def _in_time(self, ready: asyncio.Task[None]) -> bool:
+        loop, processors = asyncio.get_running_loop(), os.cpu_count() or 1
+        spent, looked = 0.0, loop.time()
+        while not ready.done() and spent < self._settings.start_deadline:
+            left = self._settings.start_deadline - spent
+            await asyncio.wait({ready}, timeout=min(left, SHARE_S))
+            starting = sum(not worker.ready for worker in self._workers.values())
+            looked, before = loop.time(), looked
+            spent += counted(looked - before, starting, processors)
+        if ready.done():
+            ready.result()
+        return ready.done()
 
     def _ended_unasked(self, worker: Worker, code: int) -> None:
         said = worker.log.tail()
