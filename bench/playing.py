@@ -131,11 +131,15 @@ class PreviewStream:
         self._left -= 1
         self._waiting += 1
         if self._flush is None or self._flush.done():
-            self._flush = asyncio.create_task(self._send(), name="previews")
+            self._flush = asyncio.create_task(self._flush_all(), name="previews")
         return 1
 
+    async def _flush_all(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(max(0.0, self._next_at - time.monotonic()))
+            await self._send()
+
     async def _send(self) -> None:
-        await asyncio.sleep(max(0.0, self._next_at - time.monotonic()))
         id_ = events.event_id(self._session.session_id, self._number)
         stamp = time.monotonic_ns()
         pieces = []
