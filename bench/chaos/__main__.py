@@ -12,8 +12,8 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -112,32 +112,35 @@ async def _peace(ground: Ground, crowd: Crowd) -> list[str]:
     ]
 
 
-async def _row(ground: Ground, session: str) -> dict[str, object]:
-    """What the database has of a session that is stuck."""
+@asynccontextmanager
+async def _database(ground: Ground) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(ground.database_url)
     try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _row(ground: Ground, session: str) -> dict[str, object]:
+    """What the database has of a session that is stuck."""
+    async with _database(ground) as connection:
         row = await connection.fetchrow(
             "select s.state, s.needs_worker, s.epoch, s.lease_holder, s.lease_until, now(), "
             "s.fold::text, b.worker_id, b.endpoint from sessions s "
             "left join bindings b on b.session_id = s.id and b.ended_at is null where s.id = $1",
             session,
         )
-        return dict(row) if row else {}
-    finally:
-        await connection.close()
+    return dict(row) if row else {}
 
 
 async def _rests(ground: Ground, person: Person) -> bool:
     """Nothing is queued, nothing runs, and everybody has seen everything."""
     if person.problems:
         return True
-    connection = await asyncpg.connect(ground.database_url)
-    try:
+    async with _database(ground) as connection:
         row = await connection.fetchrow(
             "select last_seq, needs_worker, state from sessions where id = $1", person.session
         )
-    finally:
-        await connection.close()
     if row is None:
         return False
     shown = all(v.seq >= row["last_seq"] and not v.open for v in person.viewers)
@@ -146,12 +149,9 @@ async def _rests(ground: Ground, person: Person) -> bool:
 
 async def _judge(ground: Ground, crowd: Crowd) -> Findings:
     findings = Findings()
-    connection = await asyncpg.connect(ground.database_url)
-    try:
+    async with _database(ground) as connection:
         for person in crowd.people:
             check(await _case(connection, ground, person), findings)
-    finally:
-        await connection.close()
     return findings
 
 

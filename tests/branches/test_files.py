@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import httpx
 import pytest
 
 from support.branches import files, fork, turn, writes
 from support.play import log_of
 from support.session_api import message, until_event
-from support.stack import Stack
 from support.worker_client import say, script
 
 FREELY = {"permission_mode": "bypassPermissions"}
-
-
-@pytest.fixture
-async def client(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
-    async with stack.client() as client:
-        yield client
-        listed = await client.get("/sessions", params={"limit": 100, "include_archived": True})
-        for session in listed.json()["data"]:
-            await client.delete(f"/sessions/{session['id']}")
 
 
 async def begin(client: httpx.AsyncClient) -> tuple[str, list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -14,15 +13,6 @@ from support.play import log_of, new_session
 from support.session_api import message, until_event
 from support.stack import Stack
 from support.worker_client import say, script
-
-
-@pytest.fixture
-async def client(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
-    async with stack.client() as client:
-        yield client
-        listed = await client.get("/sessions", params={"limit": 100, "include_archived": True})
-        for session in listed.json()["data"]:
-            await client.delete(f"/sessions/{session['id']}")
 
 
 async def heard(stack: Stack) -> str:

@@ -33,6 +33,7 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
         self.metadata: list[dict[str, str]] = []
         self._outgoing: asyncio.Queue[pb.WorkerFrame | None] = asyncio.Queue()
         self.attached = asyncio.Event()
+        self.attachments = 0
         self.refuse_bind: str | None = None
         self.workspace: list[pb.WorkspaceManifest] = []
         self.saves: asyncio.Queue[pb.SaveWorkspaceRequest] = asyncio.Queue()
@@ -81,6 +82,7 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
         )
         yield pb.WorkerFrame(role=pb.WriterRole(writer=True, next_n=1))
         reader = asyncio.create_task(self._read(requests), name="hostile-read")
+        self.attachments += 1
         self.attached.set()
         try:
             while (frame := await self._outgoing.get()) is not None:

@@ -73,11 +73,12 @@ class Archiver:
         self._settled_at = asyncio.get_running_loop().time() + SETTLE_S
         if at_once:
             self._hurry.set()
-        return keeps(self._core) and not self._running
+        starts = keeps(self._core) and not self._running
+        self._running = self._running or starts
+        return starts
 
     async def run(self) -> None:
         """Until the newest turn is kept. Never raises: the attachment does not depend on it."""
-        self._running = True
         try:
             while self._wanted:
                 await self._settle()

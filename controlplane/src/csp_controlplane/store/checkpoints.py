@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from csp_controlplane.domain.ids import new_id
+from csp_controlplane.domain.vocabulary import TOOL_RESULTS, TOOL_USES
 from csp_controlplane.store import pieces
 from csp_controlplane.store.database import Database
 from csp_controlplane.store.pieces import Claim
@@ -20,8 +21,6 @@ from csp_controlplane.store.pieces import Claim
 KEPT = 50
 """Of each session; older ones go."""
 
-TOOL_USES = ("agent.tool_use", "agent.mcp_tool_use")
-TOOL_RESULTS = ("agent.tool_result", "agent.mcp_tool_result")
 _COLUMNS = (
     "id, epoch, seq, checked_seq, manifest, pieces, files, bytes, left_out, fingerprint, saved_at"
 )
@@ -213,7 +212,7 @@ async def still_so(db: Database, tenant: str, session: str, epoch: int, seq: int
             session,
             epoch,
             seq,
-            TOOL_RESULTS,
+            list(TOOL_RESULTS),
         )
 
 
@@ -231,7 +230,7 @@ async def point_of(db: Database, tenant: str, session: str, seq: int) -> int:
             "and e.type = any($3)",
             session,
             seq,
-            TOOL_USES,
+            list(TOOL_USES),
         )
     return newer or seq
 
@@ -244,6 +243,6 @@ async def tool_used_since(db: Database, tenant: str, session: str, seq: int) -> 
             "and s.month = e.month where e.session_id = $1 and e.seq > $2 and e.type = any($3))",
             session,
             seq,
-            TOOL_RESULTS,
+            list(TOOL_RESULTS),
         )
     return found

@@ -222,13 +222,13 @@ class Workers:
 
     async def _in_time(self, ready: asyncio.Task[None]) -> bool:
         loop, processors = asyncio.get_running_loop(), os.cpu_count() or 1
-        spent, looked = 0.0, loop.time()
-        while not ready.done() and spent < self._settings.start_deadline:
-            left = self._settings.start_deadline - spent
-            await asyncio.wait({ready}, timeout=min(left, SHARE_S))
+        left = self._settings.start_deadline
+        step = min(left, SHARE_S)
+        while not ready.done() and left > 0:
+            began = loop.time()
+            await asyncio.wait({ready}, timeout=step)
             starting = sum(not worker.ready for worker in self._workers.values())
-            looked, before = loop.time(), looked
-            spent += counted(looked - before, starting, processors)
+            left -= counted(loop.time() - began, starting, processors)
         if ready.done():
             ready.result()
         return ready.done()
