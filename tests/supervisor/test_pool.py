@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from csp_controlplane.supervisor.demand import Demand
 from csp_controlplane.supervisor.pool import Observed, PoolPolicy, Spare, choose, plan, targets
+from csp_crds.agent import AgentSpec
 
 POLICY = PoolPolicy(default_profile="d", warm=2, total=4, recent_s=100.0, parallel_starts=1)
 
@@ -66,6 +68,26 @@ def test_refill_starts_one_at_a_time_and_what_is_missing(
     observed: Observed, start: tuple[str, ...]
 ) -> None:
     assert plan(POLICY, observed).start == start
+
+
+def test_the_place_of_a_taken_spare_stays_empty_for_a_moment() -> None:
+    demand = Demand(AgentSpec(), refill_delay=2.0)
+    profile = demand.default_profile
+    assert demand.start_at() == {}
+    demand.spare_taken(profile, 100.0)
+    demand.spare_taken(profile, 101.0)
+    assert demand.start_at() == {profile: 102.0}, (
+        "a stream of sessions does not put it off for ever"
+    )
+    demand.spare_taken(profile, 102.0)
+    assert demand.start_at() == {profile: 104.0}
+
+
+def test_after_a_failure_the_longer_wait_counts() -> None:
+    demand = Demand(AgentSpec(), refill_delay=2.0)
+    demand.used(AgentSpec(), 100.0)
+    retry_s = demand.spare_failed(demand.default_profile, "no", 100.0)
+    assert demand.start_at()[demand.default_profile] == 100.0 + max(2.0, retry_s)
 
 
 def test_more_may_start_at_once_where_there_are_processors() -> None:

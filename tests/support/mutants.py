@@ -178,8 +178,8 @@ WORKERS = (
     ),
     protection(
         "a turn waits until the log has it",
-        "tests/worker/test_gateways.py::test_a_turn_waits_for_its_start_to_be_durable",
-        (f"{WORKER}/runner.py", "await self._log.durable(turn.start)", "pass"),
+        "tests/model/test_proxy_early.py::test_the_model_is_not_asked_before_the_log_has_the_turn",
+        (f"{CONTROLPLANE}/proxy/accounts.py", "if found is None or not found.early:", "if True:"),
     ),
     protection(
         "input delivered twice is taken once",

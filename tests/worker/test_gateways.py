@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from csp_controlplane.attach.core import CHANNEL_OPTIONS
 from csp_proto import worker_pb2 as pb
+from support.waiting import wait_until
 from support.worker_client import Gateway, ModelRequests, WorkerProcess, say, script, spec
 from worker.conftest import NewGateway, NewWorker
 
@@ -149,23 +150,42 @@ async def test_input_delivered_by_two_gateways_is_taken_once(
     )
 
 
-async def test_a_turn_waits_for_its_start_to_be_durable(
-    new_worker: NewWorker, new_gateway: NewGateway, model_requests: ModelRequests
+async def test_the_cli_has_a_message_while_the_log_gets_its_turn(
+    worker: WorkerProcess, new_gateway: NewGateway, model_requests: ModelRequests
 ) -> None:
-    worker, other = new_worker(FREE), new_worker(FREE)
-    await asyncio.gather(worker.ready(), other.ready())
     gateway = await new_gateway(worker, acks=False).open(FREE)
-    yardstick = await new_gateway(other).open(FREE)
     gateway.message(script(say("hello")))
-    await gateway.until(lambda: facts(gateway), what="facts")
-    # A whole turn of another worker is time enough for this one to ask, if it did not wait.
-    await yardstick.turn(script(say("hello")))
-    assert not await model_requests(gateway)
-    assert len(facts(gateway)) == 1
+    # Here no model proxy stands before the model, which is what holds the request back.
+    await wait_until(lambda: model_requests(gateway), what="the request")
+    first = facts(gateway)[0]
+    assert (first.first_n, first.facts[0].type) == (1, "span.turn_start")
+    assert not gateway.log.of("span.turn_start")
 
     gateway.acks = True
-    gateway.commit(facts(gateway)[0])
-    await gateway.event("span.turn_end")
+    for batch in facts(gateway):
+        gateway.commit(batch)
+    assert (await gateway.event("span.turn_end"))["outcome"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [("user.message_update", "message_changed"), ("user.message_cancel", "message_cancelled")],
+)
+async def test_a_message_that_changes_while_its_turn_is_written_is_not_answered_as_it_was(
+    worker: WorkerProcess, new_gateway: NewGateway, change: str, reason: str
+) -> None:
+    gateway = await new_gateway(worker, acks=False).open(FREE)
+    message = gateway.message(script(say("on and on ", n=200, chunk_delay=0.05)))
+    await gateway.until(lambda: facts(gateway), what="facts")
+    content = [{"type": "text", "text": "something else"}]
+    gateway.send(change, message_id=message["id"], content=content)
+    gateway.acks = True
+    for batch in facts(gateway):
+        gateway.commit(batch)
+
+    end = await gateway.turn_end(message, 10)
+    assert (end["outcome"], end["reason"]) == ("interrupted", reason)
+    assert (await gateway.turn(script(say("next"))))["outcome"] == "completed"
 
 
 async def test_a_gateway_that_does_not_read_loses_its_stream_only(

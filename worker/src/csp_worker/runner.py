@@ -1,8 +1,9 @@
-"""The turn loop: one message after the other, each first written down, then asked.
+"""The turn loop: one message after the other, each written down and asked.
 
 A message's turn is in the log before the model hears of it, so that after any crash it is known
-whether it was started. Stopping a turn escalates: interrupt, then SIGTERM, then SIGKILL to
-everything, five seconds apart.
+whether it was started. The CLI gets the message at once, because it thinks for longer than the log
+needs; its request waits in the model proxy until the log has the turn. Stopping a turn escalates:
+interrupt, then SIGTERM, then SIGKILL to everything, five seconds apart.
 """
 
 from __future__ import annotations
@@ -66,9 +67,16 @@ class Runner:
             await self._turn(message)
 
     def edit(self, message_id: str, content: list[dict[str, Any]]) -> None:
-        """A person changed a message; one that is just being started counts as waiting."""
-        if self._starting is not None and self._starting.id == message_id:
+        """A person changed a message that waits.
+
+        The CLI may have one already that was still waiting for the log. Its turn ends then, and
+        the person sees the new text with what became of it.
+        """
+        turn = self._turns.current
+        if turn is not None and self._starting is not None and self._starting.id == message_id:
             self._starting.content = content
+            if turn.queried:
+                self.stop("message_changed")
         self._inputs.edit(message_id, content)
 
     def cancel(self, message_id: str) -> None:
@@ -97,17 +105,21 @@ class Runner:
     async def _turn(self, message: Message) -> None:
         self._starting = message
         turn = self._turns.begin("user", [(message.id, message.seq)], str(uuid.uuid4()))
+        await self._ask(turn, message)
         await self._log.durable(turn.start)
         self._starting = None
-        if turn.stop is not None:
-            self._turns.end("interrupted", turn.stop)
-            return
+        await turn.done.wait()
+
+    async def _ask(self, turn: Turn, message: Message) -> None:
         try:
             cli = await self._engine.ready()
         except CliUnavailable as error:
             self._log.failure("cli_failed", str(error), "terminal")
             problem = {"type": "cli_failed", "message": str(error)}
             self._turns.end("error", "cli_failed", error=problem)
+            return
+        if turn.stop is not None:
+            self._turns.end("interrupted", turn.stop)
             return
         turn.queried = True
         try:
@@ -118,7 +130,6 @@ class Runner:
             cli.kill()
         if turn.stop is not None:
             self._stop_soon(turn)
-        await turn.done.wait()
 
     def _on_turn_change(self, turn: Turn | None) -> None:
         if self._timer is not None:

@@ -148,11 +148,13 @@ class Keeper:
             return
         current = await sessions.live_binding(self._core.db, hub.tenant, hub.session)
         if current is None or current.epoch != binding.epoch:
+            hub.withdraw_all()
             return  # ended by somebody on purpose: paused, replaced, deleted
         if end.kind == "lost" and await self._alive(binding):
             await self._retry_stream(binding)
             return
         if not self.holds_lease:
+            hub.withdraw_all()
             return
         message = end.message if end.kind == "ended" else LOST
         await self._lose(binding.epoch, end.kind, message, binding.worker_id)
@@ -175,6 +177,7 @@ class Keeper:
         await lifecycle.lose_worker(
             self._core, self._hub, epoch, reason=reason, message=message, partial=partial
         )
+        self._hub.withdraw_all()  # a turn that never came into the log has no end to do it
         if worker_id is not None:
             await self._core.runtime.discard(self._hub.session, worker_id)
 

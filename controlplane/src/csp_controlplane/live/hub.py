@@ -132,6 +132,11 @@ class Hub:
         if self.previews.drop(event_id):
             self._push(withdrawn_frame(event_id))
 
+    def withdraw_all(self) -> None:
+        """Takes back whatever is still being written: nobody is writing it any more."""
+        for event_id in self.previews.ids():
+            self.withdraw(event_id)
+
     def close(self, code: int, reason: str) -> None:
         """Ends every subscription."""
         self._push(closed_frame(code, reason))
@@ -167,5 +172,4 @@ class Hub:
         for event in events:
             self.previews.drop(event.id)
             if event.type == "span.turn_end":
-                for event_id in self.previews.ids():
-                    self.withdraw(event_id)
+                self.withdraw_all()

@@ -1,6 +1,7 @@
 """Admits requests: whose handle it is, and the money set aside for them.
 
-PostgreSQL is asked for every request, so that a handle ends with its epoch at once. While it is
+PostgreSQL is asked for every request, so that a handle ends with its epoch at once, and the model is
+asked for no turn that the log does not have. While it is
 away, handles that it confirmed within the last minute are served from memory, within what was left
 of their budget, and their costs wait to be written.
 """
@@ -17,7 +18,7 @@ from datetime import UTC, datetime
 import structlog
 
 from csp_controlplane.proxy import refusals
-from csp_controlplane.proxy.ledger import Ledger, Payer, Reservation
+from csp_controlplane.proxy.ledger import Admission, Ledger, Payer, Reservation
 from csp_controlplane.proxy.settings import ProxySettings
 from csp_controlplane.store.database import DATABASE_AWAY
 
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 _MOST_KNOWN = 10_000
 # While PostgreSQL is away, one request a second finds out whether it is back.
 _ASK_AGAIN_S = 1.0
+_EARLY_S = (0.002, 0.1)
+"""The first and the longest pause before a request that came ahead of its turn is looked at again."""
 
 
 @dataclass(slots=True)
@@ -70,8 +73,7 @@ class Accounts:
         identifier, started = self._new_id("mreq"), datetime.now(UTC)
         if self._may_ask():
             try:
-                async with asyncio.timeout(self._settings.database_seconds):
-                    found = await self._ledger.reserve(handle, identifier, model, maximum_microusd)
+                found = await self._admit(handle, identifier, model, maximum_microusd)
             except DATABASE_AWAY as error:
                 self._gone(error)
             else:
@@ -86,6 +88,22 @@ class Accounts:
                 return Reservation(identifier, found.payer, model, maximum_microusd, started)
         payer = self._from_memory(handle, maximum_microusd)
         return Reservation(identifier, payer, model, maximum_microusd, started)
+
+    async def _admit(
+        self, handle: bytes, identifier: str, model: str, maximum_microusd: int
+    ) -> Admission | None:
+        """Waits for the turn's beginning, which is on its way into the log. Raises Refusal."""
+        pause, longest = _EARLY_S
+        end = self._clock() + self._settings.turn_seconds
+        while True:
+            async with asyncio.timeout(self._settings.database_seconds):
+                found = await self._ledger.reserve(handle, identifier, model, maximum_microusd)
+            if found is None or not found.early:
+                return found
+            if self._clock() >= end:
+                raise refusals.turn_not_begun(self._settings.turn_seconds)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, longest)
 
     async def check(self, handle: bytes) -> None:
         """For requests that cost nothing. Raises Refusal for an ended handle."""

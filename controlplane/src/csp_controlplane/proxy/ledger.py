@@ -55,11 +55,15 @@ class Payer:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Whom a handle belongs to, and what is left of the session's budget; None: it has none."""
+    """Whom a handle belongs to, and what is left of the session's budget; None: it has none.
+
+    `early`: nothing was reserved, because the turn that the request is for is not in the log yet.
+    """
 
     payer: Payer
     left_microusd: int | None
     refused: bool
+    early: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ class Ledger:
             )
         if row is None:
             return None
-        return Admission(Payer(row[0], row[1], row[2], row[3]), row[4], row[5])
+        return Admission(Payer(row[0], row[1], row[2], row[3]), row[4], row[5], row[6])
 
     async def is_live(self, handle_hash: bytes) -> bool:
         """Whether the handle's epoch goes on."""

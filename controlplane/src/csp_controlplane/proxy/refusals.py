@@ -143,6 +143,16 @@ def held_back(seconds: float) -> Refusal:
     )
 
 
+def turn_not_begun(seconds: float) -> Refusal:
+    return Refusal(
+        529,
+        "overloaded_error",
+        f"The beginning of this turn was not recorded within {seconds:g} s, so the model was not "
+        "asked. It will be tried again by itself.",
+        {"retry-after": "1"},
+    )
+
+
 def busy() -> Refusal:
     return Refusal(
         529,

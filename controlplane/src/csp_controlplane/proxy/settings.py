@@ -63,6 +63,11 @@ class ProxySettings(BaseSettings):
     database_seconds: float = Field(
         default=2, gt=0, description="How long a reservation waits for PostgreSQL."
     )
+    turn_seconds: float = Field(
+        default=10,
+        gt=0,
+        description="How long a request waits until the log has the beginning of its turn.",
+    )
     offline_seconds: float = Field(
         default=60, ge=0, description="How long known sessions are served without PostgreSQL."
     )

@@ -1,4 +1,7 @@
-"""What the pool remembers: which kinds of agent are used, and which of their spares fail."""
+"""What the pool remembers: which kinds of agent are used, and when their next spares may start.
+
+A start is put off after one has failed, and for a moment after a session took a spare.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,12 @@ KEPT_PROFILES = 200
 class Demand:
     """Bounded memory, by spawn profile. Times are the loop's."""
 
-    def __init__(self, default: AgentSpec) -> None:
+    def __init__(self, default: AgentSpec, refill_delay: float = 0.0) -> None:
+        self._refill_delay = refill_delay
+        self._quiet_until: dict[str, float] = {}
         self.default_profile = default.spawn_profile()
         self.used_at: dict[str, float] = {}
-        self.retry_at: dict[str, float] = {}
+        self._retry_at: dict[str, float] = {}
         self.last_error: dict[str, str] = {}
         self._specs = {self.default_profile: default}
         self._failures: dict[str, Restarts] = {}
@@ -33,20 +38,35 @@ class Demand:
         self._specs.setdefault(profile, bare)
         self.used_at.pop(profile, None)  # so that the order is that of the last use
         self.used_at[profile] = now
+        self.spare_taken(profile, now)
         if len(self.used_at) > KEPT_PROFILES:
             self._forget(next(iter(self.used_at)))
+
+    def spare_taken(self, profile: str, now: float) -> None:
+        """A session begins with it, and is left in peace for a moment, which further ones do not
+        make longer."""
+        if self._quiet_until.get(profile, now) <= now:
+            self._quiet_until[profile] = now + self._refill_delay
+
+    def start_at(self) -> dict[str, float]:
+        """When a spare of each profile may start, where it may not at any time."""
+        profiles = self._retry_at.keys() | self._quiet_until.keys()
+        return {
+            one: max(self._retry_at.get(one, 0.0), self._quiet_until.get(one, 0.0))
+            for one in profiles
+        }
 
     def spare_failed(self, profile: str, error: str, now: float) -> float:
         """Returns the seconds until the next try."""
         restarts = self._failures.get(profile, Restarts()).after_end(0.0)
         self._failures[profile] = restarts
-        self.retry_at[profile] = now + restarts.delay_s
+        self._retry_at[profile] = now + restarts.delay_s
         self.last_error[profile] = error
         return restarts.delay_s
 
     def spare_ready(self, profile: str) -> bool:
         """True when the refill of this profile had been failing."""
-        self.retry_at.pop(profile, None)
+        self._retry_at.pop(profile, None)
         self.last_error.pop(profile, None)
         return self._failures.pop(profile, None) is not None
 
@@ -55,6 +75,7 @@ class Demand:
 
     def _forget(self, profile: str) -> None:
         del self.used_at[profile]
+        self._quiet_until.pop(profile, None)
         if profile != self.default_profile:
-            for memory in (self._specs, self.retry_at, self.last_error, self._failures):
+            for memory in (self._specs, self._retry_at, self.last_error, self._failures):
                 memory.pop(profile, None)

@@ -40,8 +40,8 @@ class Observed:
     spares: Sequence[Spare]
     used_at: Mapping[str, float]
     """Profile to when a session last asked for it."""
-    retry_at: Mapping[str, float]
-    """Profile whose last start failed, to when it may be tried again."""
+    start_at: Mapping[str, float]
+    """Profile to when a spare of it may start: its last start failed, or one was just taken."""
     starting_for_sessions: int
     room: int
     """Workers that may still be started."""
@@ -83,7 +83,7 @@ def plan(policy: PoolPolicy, seen: Observed) -> Plan:
         have = sum(spare.profile == profile for spare in seen.spares)
         if have >= count:
             continue
-        wait = seen.retry_at.get(profile, seen.now) - seen.now
+        wait = seen.start_at.get(profile, seen.now) - seen.now
         if wait > 0:
             waits.append(wait)
             continue

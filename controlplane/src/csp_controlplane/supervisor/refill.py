@@ -68,7 +68,7 @@ class Refill:
             now=asyncio.get_running_loop().time(),
             spares=workers.spares(),
             used_at=demand.used_at,
-            retry_at=demand.retry_at,
+            start_at=demand.start_at(),
             starting_for_sessions=workers.starting_for_sessions,
             room=workers.room,
         )

@@ -47,6 +47,12 @@ class SupervisorSettings(BaseSettings):
         ge=1,
         description="Spares that start at the same time. Default: half of the processors.",
     )
+    refill_delay: float = Field(
+        1.0,
+        ge=0,
+        description="How long the place of a spare that a session took stays empty: starting the "
+        "next one takes processor time that the session's first answer would miss.",
+    )
     max_workers: int = Field(
         default_factory=lambda: max(4, psutil.virtual_memory().total // MEMORY_PER_WORKER),
         ge=1,

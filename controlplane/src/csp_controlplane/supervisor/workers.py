@@ -43,7 +43,7 @@ class Workers:
 
     def __init__(self, command: WorkerCommand, settings: SupervisorSettings, family: Family):
         self.watchers = Watchers()
-        self.demand = Demand(AgentSpec())
+        self.demand = Demand(AgentSpec(), settings.refill_delay)
         self.changed = asyncio.Event()
         """Set whenever the pool may need something."""
         self._command = command
@@ -68,12 +68,14 @@ class Workers:
             if self._closing:
                 raise CannotStart("csp is stopping.")
             self._failures.pop(session_id, None)
-            self.demand.used(spec, asyncio.get_running_loop().time())
+            now = asyncio.get_running_loop().time()
+            self.demand.used(spec, now)
             choice = pool.choose(self.spares(), spec.spawn_profile())
             if choice is None:
                 return await self._start_for(session_id, spec)
             worker = self._workers[choice.worker_id]
             worker.warm = choice.fit == "warm"
+            self.demand.spare_taken(worker.profile, now)
             self._assign(worker, session_id)
             _log.info("spare claimed", worker_id=worker.id, session_id=session_id, fit=choice.fit)
             return worker
