@@ -76,9 +76,7 @@ def test_the_place_of_a_taken_spare_stays_empty_for_a_moment() -> None:
     assert demand.start_at() == {}
     demand.spare_taken(profile, 100.0)
     demand.spare_taken(profile, 101.0)
-    assert demand.start_at() == {profile: 102.0}, (
-        "a stream of sessions does not put it off for ever"
-    )
+    assert demand.start_at() == {profile: 102.0}, "many sessions do not put it off for ever"
     demand.spare_taken(profile, 102.0)
     assert demand.start_at() == {profile: 104.0}
 

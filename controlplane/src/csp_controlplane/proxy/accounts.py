@@ -1,9 +1,9 @@
 """Admits requests: whose handle it is, and the money set aside for them.
 
-PostgreSQL is asked for every request, so that a handle ends with its epoch at once, and the model is
-asked for no turn that the log does not have. While it is
-away, handles that it confirmed within the last minute are served from memory, within what was left
-of their budget, and their costs wait to be written.
+PostgreSQL is asked for every request, so that a handle ends with its epoch at once, and the model
+is asked for no turn that the log does not have. While it is away, handles that it confirmed within
+the last minute are served from memory, within what was left of their budget, and their costs wait
+to be written.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MOST_KNOWN = 10_000
 # While PostgreSQL is away, one request a second finds out whether it is back.
 _ASK_AGAIN_S = 1.0
 _EARLY_S = (0.002, 0.1)
-"""The first and the longest pause before a request that came ahead of its turn is looked at again."""
+"""The first and the longest pause before a request ahead of its turn is looked at again."""
 
 
 @dataclass(slots=True)
