@@ -19,6 +19,7 @@ from csp_controlplane.store.log import (
     append_worker,
     log_heads,
     read_log,
+    read_log_text,
 )
 from csp_controlplane.store.sessions import NewSession, open_epoch, take_lease
 from csp_crds.agent import AgentSpec
@@ -195,6 +196,29 @@ async def test_bytes_come_back_exactly(db: Database) -> None:
     odd = '{ "z": 1, "a":"\\u0000\\ud800 é\U0001f600",  "a": 2 }'.encode()
     await append_control(db, "t1", "sesn_1", [event("a", payload=odd)], None)
     assert (await read_log(db, "t1", MONTH, "sesn_1", 0, 1))[0].raw == odd
+    assert await read_log_text(db, "t1", MONTH, "sesn_1", 0, 1) == (1, 1, odd.decode())
+
+
+async def test_a_page_of_text_is_a_part_of_the_log_and_ends_where_it_gets_large(
+    db: Database,
+) -> None:
+    await make_session(db)
+    large = b'{"text":"%s"}' % (b"x" * 1_900_000)
+    payloads = [b'{"n":1}', large, large, large, b'{"n":5}']
+    for place, payload in enumerate(payloads):
+        await append_control(db, "t1", "sesn_1", [event(f"e{place}", payload=payload)], None)
+
+    async def page(after: int, limit: int = 1000) -> tuple[int, int, str] | None:
+        return await read_log_text(db, "t1", MONTH, "sesn_1", after, limit)
+
+    assert await page(0, 1) == (1, 1, '{"n":1}')
+    first = await page(0)
+    assert first is not None
+    assert first[:2] == (1, 4), "the fourth event takes it beyond 4 MB"
+    assert first[2].encode() == b",".join(payloads[:4])
+    assert await page(4) == (5, 5, '{"n":5}')
+    assert await page(5) is None
+    assert await read_log_text(db, "t2", MONTH, "sesn_1", 0, 10) is None
 
 
 async def test_a_repeated_transcript_line_is_read_once(db: Database) -> None:

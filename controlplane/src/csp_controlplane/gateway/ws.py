@@ -56,7 +56,7 @@ async def _open(scope: Scope, receive: Receive, send: Send) -> Connection | None
         after, tail, previews = _resume_point(websocket)
         record = await state.sessions.get(who, session_id)
         subscription = await state.sessions.subscribe(
-            who, session_id, after=after, tail=tail, previews=previews
+            who, session_id, after=after, tail=tail, previews=previews, as_text=True
         )
     except ApiError as error:
         await _refuse(websocket, _close_code(error), error.message[:120])

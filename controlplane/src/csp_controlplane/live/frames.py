@@ -62,6 +62,11 @@ def events_frame(events: Sequence[LoggedEvent]) -> Frame:
     return Frame("events", _decoded(text), events=events, seq=events[-1].seq)
 
 
+def replay_frame(first: int, last: int, events: str) -> Frame:
+    """Facts as the log gave them, joined already; the frame does not hold them one by one."""
+    return Frame("events", f'{{"type":"events","first_seq":{first},"events":[{events}]}}', seq=last)
+
+
 def previews_frame(pieces: Sequence[Piece]) -> Frame:
     """Pieces of previews, as the worker serialised them."""
     body = b",".join([piece[5] for piece in pieces])

@@ -12,18 +12,30 @@ from csp_controlplane.live.frames import (
     closed_frame,
     events_frame,
     previews_frame,
+    replay_frame,
 )
 from csp_controlplane.live.hub import PAGE, Hub, Outlet
 from csp_controlplane.store.database import Database
-from csp_controlplane.store.log import read_log
+from csp_controlplane.store.log import read_log, read_log_text
 
 
 class Subscription:
-    """An async iterator of frames. Close it, or use it as a context manager."""
+    """An async iterator of frames. Close it, or use it as a context manager.
+
+    `as_text`: the reader passes frames on as they are, so what it lacks is not taken apart for it.
+    """
 
     def __init__(
-        self, db: Database, hub: Hub, *, after: int, previews: Mapping[str, int], max_bytes: int
+        self,
+        db: Database,
+        hub: Hub,
+        *,
+        after: int,
+        previews: Mapping[str, int],
+        max_bytes: int,
+        as_text: bool = False,
     ) -> None:
+        self._as_text = as_text
         self._db = db
         self._hub = hub
         self._after = after
@@ -79,11 +91,19 @@ class Subscription:
                 return
 
     async def _replay(self, until: int) -> AsyncIterator[Frame]:
-        hub, after = self._hub, self._after
+        after = self._after
         while after < until:
-            limit = min(PAGE, until - after)
-            events = await read_log(self._db, hub.tenant, hub.month, hub.session, after, limit)
-            if not events:
+            frame = await self._page(after, min(PAGE, until - after))
+            if frame is None:
                 return
-            yield events_frame(events)
-            after = events[-1].seq
+            yield frame
+            after = frame.seq
+
+    async def _page(self, after: int, limit: int) -> Frame | None:
+        hub = self._hub
+        place = (self._db, hub.tenant, hub.month, hub.session, after, limit)
+        if self._as_text:
+            page = await read_log_text(*place)
+            return None if page is None else replay_frame(*page)
+        events = await read_log(*place)
+        return events_frame(events) if events else None

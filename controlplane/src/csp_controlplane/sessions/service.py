@@ -237,6 +237,7 @@ class SessionService:
         after: int | None,
         tail: int | None,
         previews: dict[str, int],
+        as_text: bool = False,
     ) -> Subscription:
         """Everything after a seq (default: from the start), then live. Close it when done."""
         row = await self._own(who, session_id)
@@ -249,6 +250,7 @@ class SessionService:
             after=start,
             previews=previews,
             max_bytes=self._core.settings.subscriber_bytes,
+            as_text=as_text,
         )
 
     # ---- what its worker knows

@@ -52,6 +52,9 @@ class Appended:
     base: int = 0
 
 
+TEXT_BYTES = 4_000_000
+"""What a page of text holds, but for its last event."""
+
 _NO_CHANGE: tuple[None, None, None, None] = (None, None, None, None)
 
 
@@ -111,6 +114,19 @@ async def read_log(
             "select * from read_log($1,$2,$3,$4,$5)", tenant, month, session, after, limit
         )
     return [LoggedEvent(r[0], r[1], r[2], r[3].encode()) for r in rows]
+
+
+async def read_log_text(
+    db: Database, tenant: str, month: date, session: str, after: int, limit: int
+) -> tuple[int, int, str] | None:
+    """Events with seq > after, oldest first, as one text with commas between: the first and the
+    last seq, and the text. Fewer than `limit` where they are large. None: there are none."""
+    async with db.untenanted() as connection:
+        row = await connection.fetchrow(
+            "select first_seq, last_seq, events from read_log_text($1,$2,$3,$4,$5,$6)",
+            tenant, month, session, after, limit, TEXT_BYTES,
+        )  # fmt: skip
+    return None if row is None else (row[0], row[1], row[2])
 
 
 @dataclass(frozen=True, slots=True)
