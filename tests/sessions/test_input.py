@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
+import orjson
 import pytest
 
+from csp_controlplane.domain.events import LoggedEvent
 from csp_controlplane.errors import Conflict, RateLimited
+from csp_controlplane.sessions.service import SessionService
+from csp_controlplane.store import sessions
 from support.gateways import Gateways
 from support.hostile_worker import fact
 from support.sessions import ALICE, new_session, say, watching
@@ -123,3 +128,66 @@ async def test_a_session_whose_gateway_died_is_taken_over(gateways: Gateways) ->
     await gateways.start("gw2")
     worker = await worker_of(gateways, session.id)
     assert (await worker.next("input")).type == "user.message"
+
+
+async def stale(gateways: Gateways, session: str) -> tuple[SessionService, SessionService]:
+    """Two gateways with somebody at each, of which the first knows a fold that is too old."""
+    one = await gateways.start("gw1")
+    two = await gateways.start("gw2")
+    await say(one, session, "old", subscribed=True)
+    row = await sessions.load(gateways.db, "t1", session)
+    knows = one._attacher.known(session)
+    assert row is not None
+    assert knows is not None
+    await say(two, session, "news")
+    await knows.catch_up()
+    knows.fold = row.fold_version, row.fold
+    return one, two
+
+
+async def test_what_a_gateway_believes_of_a_session_decides_nothing(gateways: Gateways) -> None:
+    first = await gateways.start("gw0")
+    session = await new_session(first)
+    async with watching(first, session.id):
+        worker = await worker_of(gateways, session.id)
+        await say(first, session.id, "begin")
+        await start_turn(worker)
+        one, two = await stale(gateways, session.id)
+        sent = await say(one, session.id, "newest", subscribed=True)
+        texts = [orjson.loads(e.raw)["content"] for e in await messages(two, session.id)]
+        assert [content[0]["text"] for content in texts] == [
+            "begin",
+            "old",
+            "news",
+            "newest",
+        ]
+        fold = (await sessions.load(gateways.db, "t1", session.id)).fold  # type: ignore[union-attr]
+        assert [queued.id for queued in fold.queue][-1] == sent.id
+        assert len(fold.queue) == 3
+
+
+async def test_a_refusal_is_never_for_something_that_was_believed(gateways: Gateways) -> None:
+    first = await gateways.start("gw0")
+    session = await new_session(first)
+    async with watching(first, session.id):
+        worker = await worker_of(gateways, session.id)
+        await say(first, session.id, "begin")
+        await start_turn(worker)
+        one, two = await stale(gateways, session.id)
+        news = (await messages(two, session.id))[-1]
+        cancel = {"type": "user.message_cancel", "message_id": news.id}
+        await one.send(
+            ALICE,
+            session.id,
+            [cancel],
+            client_id="c",
+            request_hash=None,
+            is_retry=False,
+            subscribed=True,
+        )
+        fold = (await sessions.load(gateways.db, "t1", session.id)).fold  # type: ignore[union-attr]
+        assert news.id not in [queued.id for queued in fold.queue]
+
+
+async def messages(service: SessionService, session: str) -> Sequence[LoggedEvent]:
+    return await service.events(ALICE, session, limit=100, types=["user.message"])

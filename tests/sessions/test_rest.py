@@ -51,8 +51,9 @@ async def test_an_archived_session_rests_and_comes_back(gateways: Gateways) -> N
     session = await new_session(service)
     await worker_of(gateways, session.id)
     await service.archive(ALICE, session.id)
-    with pytest.raises(Conflict, match="archived"):
-        await say(service, session.id, "anyone?")
+    for subscribed in (False, True):
+        with pytest.raises(Conflict, match="archived"):
+            await say(service, session.id, "anyone?", subscribed=subscribed)
     assert await listed(service) == []
     await service.unarchive(ALICE, session.id)
     sent = await say(service, session.id, "hello again")

@@ -96,10 +96,21 @@ async def watching(
 
 
 async def say(
-    service: SessionService, session: str, text: str, client_id: str | None = None
+    service: SessionService,
+    session: str,
+    text: str,
+    client_id: str | None = None,
+    *,
+    subscribed: bool = False,
 ) -> Any:
     message = {"type": "user.message", "content": [{"type": "text", "text": text}]}
     sent = await service.send(
-        ALICE, session, [message], client_id=client_id, request_hash=None, is_retry=False
+        ALICE,
+        session,
+        [message],
+        client_id=client_id,
+        request_hash=None,
+        is_retry=False,
+        subscribed=subscribed,
     )
     return sent[0]

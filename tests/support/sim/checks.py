@@ -95,7 +95,7 @@ def _turns(plane: Plane, log: list[Row]) -> None:
     _must(all(n == 1 for n in started.values()), "a message is at most one turn", started)
     _must(all(n == 1 for n in ended.values()), "a turn ends once", ended)
     starts = sum(row.type == "span.turn_start" for row in log)
-    asked = sum(len(worker.engine.cli.queries) for worker in plane.workers.values())
+    asked = sum(len(worker.engine.cli.admitted) for worker in plane.workers.values())
     _must(asked <= starts, "the model is asked only what the log has begun", asked, starts)
 
 

@@ -95,9 +95,16 @@ class Machine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 3), what=st.sampled_from(["speak", "speak", "state", "finish"]))
     def answer(self, which: int, what: str) -> None:
         """A CLI goes on with its answer, also one whose worker is given up."""
-        answering = [worker for worker in self.plane.workers.values() if worker.answering]
+        self._do(partial(self._answer, which, what))
+
+    async def _answer(self, which: int, what: str) -> None:
+        answering = [
+            worker
+            for worker in self.plane.workers.values()
+            if worker.answering and await self.plane.admits(worker)
+        ]
         if answering:
-            self._do(getattr(answering[which % len(answering)], what))
+            getattr(answering[which % len(answering)], what)()
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 6.0, 11.0]))
     def wait(self, seconds: float) -> None:
@@ -163,7 +170,7 @@ class Machine(RuleBasedStateMachine):
                 plane.steps.let(plane.steps.waiting[0])
                 await self.around.loop.settle()
             for worker in self._living():
-                if worker.answering:
+                if worker.answering and await plane.admits(worker):
                     worker.finish()
             for gateway in plane.gateways:
                 assert gateway is not None

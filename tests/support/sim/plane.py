@@ -23,8 +23,10 @@ from csp_controlplane.domain.fold import Fold
 from csp_controlplane.domain.principal import Principal
 from csp_controlplane.live.hub import Hub
 from csp_controlplane.live.subscription import Subscription
+from csp_controlplane.proxy.accounts import hash_handle
+from csp_controlplane.proxy.ledger import Ledger
 from csp_controlplane.runtime.protocol import NoCapacity, WorkerRef
-from csp_controlplane.sessions.sending import Sender
+from csp_controlplane.sessions.sending import Sender, Target
 from csp_controlplane.store import sessions
 from csp_controlplane.store.database import Database
 from csp_controlplane.store.objects import DatabaseObjects
@@ -144,11 +146,14 @@ class Gateway:
         self.sending.add(task)
 
     async def _send(self, client_id: str, event: dict[str, Any]) -> None:
-        row = await sessions.load(self.core.db, TENANT, self.hub.session)
-        assert row is not None
+        to = Target.of_hub(self.hub)
+        if to is None:
+            row = await sessions.load(self.core.db, TENANT, self.hub.session)
+            assert row is not None
+            to = Target.of_row(row)
         fields = {**event, "client_id": client_id}
         type_ = fields.pop("type")
-        logged = await self._sender.send(WHO, row, [(type_, fields)], keys=[f"c:{client_id}"])
+        logged = await self._sender.send(WHO, to, [(type_, fields)], keys=[f"c:{client_id}"])
         self._plane.accepted[client_id] = logged[0].id
 
     async def catch_up(self) -> None:
@@ -236,6 +241,20 @@ class Plane:
         )  # fmt: skip
         for place in range(len(self.gateways)):
             await self.start_gateway(place)
+
+    async def admits(self, worker: Worker) -> bool:
+        """Whether the CLI's request gets through to the model: the proxy's statement decides."""
+        turn = worker.session.turns.current if worker.session else None
+        seat = worker.engine.seat
+        if turn is None or turn.uuid is None or seat is None:
+            return False
+        admitted = worker.engine.cli.admitted
+        if turn.uuid not in admitted:
+            handle = hash_handle(seat.model_handle)
+            found = await Ledger(self.db).reserve(handle, new_id("mreq"), "model", 1)
+            if found is not None and not found.early:
+                admitted.add(turn.uuid)
+        return turn.uuid in admitted
 
     def new_worker(self) -> Worker:
         worker = Worker(new_id("wrkr"), self.directory, self.jwks, self.loop)

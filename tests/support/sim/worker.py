@@ -24,10 +24,11 @@ from support.sim.clock import VirtualLoop
 
 
 class Cli:
-    """Takes questions; `World` decides what is answered."""
+    """Takes questions. The plane decides which of them reach the model, the test what it says."""
 
     def __init__(self) -> None:
         self.queries: list[str] = []
+        self.admitted: set[str] = set()
 
     async def query(self, content: Any, uuid: str) -> None:
         self.queries.append(uuid)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from datetime import date
+from typing import Any, Protocol
 
 import structlog
 
@@ -24,11 +25,26 @@ from csp_controlplane.runtime.protocol import RuntimeUnavailable
 from csp_controlplane.store import sessions
 from csp_controlplane.store.database import DATABASE_AWAY
 from csp_controlplane.store.log import log_heads
-from csp_controlplane.store.sessions import SessionRow
 
 log = structlog.get_logger(__name__)
 
 BATCH = 50
+
+
+class Located(Protocol):
+    """Which session, and how far its log has come: a row, or what stands for it."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def tenant(self) -> str: ...
+
+    @property
+    def month(self) -> date: ...
+
+    @property
+    def last_seq(self) -> int: ...
 
 
 class Attacher:
@@ -70,7 +86,7 @@ class Attacher:
 
     # ---- the set
 
-    async def hub(self, row: SessionRow) -> Hub:
+    async def hub(self, row: Located) -> Hub:
         """The session's hub in this gateway."""
         hub = self._hubs.get(row.id)
         if hub is None:
@@ -82,7 +98,7 @@ class Attacher:
     def known(self, session: str) -> Hub | None:
         return self._hubs.get(session)
 
-    async def keep(self, row: SessionRow) -> Hub:
+    async def keep(self, row: Located) -> Hub:
         """Makes sure that this gateway looks at the session's worker now."""
         hub = await self.hub(row)
         keeper = self._keepers.get(row.id)

@@ -167,6 +167,7 @@ class Connection:
                 client_id=client_id,
                 request_hash=None,
                 is_retry=False,
+                subscribed=True,
             )
         except ApiError as error:
             answer = {**error.body(), "client_id": client_id}

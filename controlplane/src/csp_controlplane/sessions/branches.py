@@ -24,7 +24,7 @@ from csp_controlplane.domain.records import SessionRecord
 from csp_controlplane.errors import InvalidRequest
 from csp_controlplane.sessions import rewinding
 from csp_controlplane.sessions.ownership import own_record, own_row
-from csp_controlplane.sessions.sending import Sender
+from csp_controlplane.sessions.sending import Sender, Target
 from csp_controlplane.store import branches, origins
 from csp_controlplane.store.branches import Branch, Origin
 from csp_controlplane.store.sessions import NewSession, SessionRow
@@ -68,7 +68,7 @@ class Branches:
         fork = await own_row(self._core.db, who, made)
         await self._attacher.keep(fork)
         if first:
-            await self._sender.send(who, fork, first, keys=[None] * len(first))
+            await self._sender.send(who, Target.of_row(fork), first, keys=[None] * len(first))
         return await own_record(self._core.db, who, made)
 
     async def born(self, who: Principal, session_id: str, asked: ForkRequest) -> str:

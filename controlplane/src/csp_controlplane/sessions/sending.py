@@ -6,7 +6,8 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import date
+from typing import Any, Self
 
 import orjson
 
@@ -17,6 +18,7 @@ from csp_controlplane.domain.events import LoggedEvent, NewEvent
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.domain.principal import Principal
 from csp_controlplane.errors import ApiError, Conflict, NotFound, Unavailable
+from csp_controlplane.live.hub import Hub
 from csp_controlplane.store import sessions
 from csp_controlplane.store.log import FoldChange, append_control, events_by_dedup_key
 from csp_controlplane.store.session_views import events_by_request
@@ -26,6 +28,50 @@ MAX_TRIES = 50
 RETRY_WINDOW_S = 60.0
 
 Parsed = Sequence[tuple[str, dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The session that is sent to.
+
+    `guessed`: by what this gateway knows, which saves a read and may be too old. An append names
+    the fold's version, so that it writes nothing then; all else has to be decided by a read.
+    """
+
+    id: str
+    tenant: str
+    month: date
+    last_seq: int
+    fold: Fold
+    fold_version: int
+    archived: bool
+    guessed: bool = False
+
+    @classmethod
+    def of_row(cls, row: SessionRow) -> Self:
+        archived = row.archived_at is not None
+        return cls(
+            row.id, row.tenant, row.month, row.last_seq, row.fold, row.fold_version, archived
+        )
+
+    @classmethod
+    def of_hub(cls, hub: Hub) -> Self | None:
+        """None: this gateway knows too little."""
+        if hub.fold is None:
+            return None
+        version, fold = hub.fold
+        if fold.state not in ("active", "running"):
+            return None  # it may be archived, which no fold says
+        return cls(
+            hub.session,
+            hub.tenant,
+            hub.month,
+            hub.shown,
+            fold,
+            version,
+            archived=False,
+            guessed=True,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +108,17 @@ class Sender:
         return result
 
     async def earlier(
-        self, who: Principal, row: SessionRow, parsed: Parsed, request_hash: str
+        self, who: Principal, to: Target, parsed: Parsed, request_hash: str
     ) -> list[LoggedEvent]:
         """What the same request committed in the last 60 s, if it did."""
         found = await events_by_request(
-            self._core.db, row.tenant, row.month, row.id, f"h:{request_hash}:", RETRY_WINDOW_S
+            self._core.db, to.tenant, to.month, to.id, f"h:{request_hash}:", RETRY_WINDOW_S
         )
-        found += await self._same_answers(who, row, parsed)
+        found += await self._same_answers(who, to, parsed)
         return sorted(found, key=lambda event: event.seq) if len(found) == len(parsed) else []
 
     async def _same_answers(
-        self, who: Principal, row: SessionRow, parsed: Parsed
+        self, who: Principal, to: Target, parsed: Parsed
     ) -> list[LoggedEvent]:
         """Confirmations of this request that are in the log, from this person and the same.
 
@@ -85,7 +131,7 @@ class Sender:
         }
         if not given:
             return []
-        found = await events_by_dedup_key(self._core.db, row.tenant, row.month, row.id, list(given))
+        found = await events_by_dedup_key(self._core.db, to.tenant, to.month, to.id, list(given))
         stored = [(event, orjson.loads(event.raw)) for event in found]
         return [
             event
@@ -94,34 +140,42 @@ class Sender:
         ]
 
     async def send(
-        self, who: Principal, row: SessionRow, parsed: Parsed, *, keys: Sequence[str | None]
+        self, who: Principal, to: Target, parsed: Parsed, *, keys: Sequence[str | None]
     ) -> list[LoggedEvent]:
         """The committed events of the client, in its order."""
-        session = row.id
         for _ in range(MAX_TRIES):
-            if row.archived_at is not None:
+            if to.archived:
                 raise Conflict("This session is archived. Restore it to go on.")
             try:
-                plan = self._plan(who, row.fold, parsed, keys)
+                plan = self._plan(who, to.fold, parsed, keys)
             except ApiError:
-                if again := await self._already(row, parsed, keys):
+                if to.guessed:
+                    to = await self._read(to)
+                    continue
+                if again := await self._already(to, parsed, keys):
                     return again
                 raise
-            change = FoldChange(row.fold_version, plan.fold) if plan.fold != row.fold else None
+            change = FoldChange(to.fold_version, plan.fold) if plan.fold != to.fold else None
+            if change is None and to.guessed:
+                to = await self._read(to)
+                continue
             result = await append_control(
-                self._core.db, row.tenant, session, plan.events, change, title=plan.title
+                self._core.db, to.tenant, to.id, plan.events, change, title=plan.title
             )
             if result.outcome == "appended":
-                return await self._show(row, plan, change, result.base)
+                return await self._show(to, plan, change, result.base)
             if result.outcome == "duplicate":
-                if again := await self._already(row, parsed, keys):
+                if again := await self._already(to, parsed, keys):
                     return again
                 raise Conflict("This question has already been answered.")
-            fresh = await sessions.load(self._core.db, row.tenant, session)
-            if fresh is None:
-                raise NotFound("This session was deleted.")
-            row = fresh
+            to = await self._read(to)
         raise Unavailable("The session is very busy. Send the message again.")
+
+    async def _read(self, to: Target) -> Target:
+        fresh = await sessions.load(self._core.db, to.tenant, to.id)
+        if fresh is None:
+            raise NotFound("This session was deleted.")
+        return Target.of_row(fresh)
 
     def _plan(
         self, who: Principal, fold: Fold, parsed: Parsed, keys: Sequence[str | None]
@@ -144,7 +198,7 @@ class Sender:
         return _Plan(fold, tuple(events), tuple(own), title)
 
     async def _already(
-        self, row: SessionRow, parsed: Parsed, keys: Sequence[str | None]
+        self, to: Target, parsed: Parsed, keys: Sequence[str | None]
     ) -> list[LoggedEvent]:
         """What an earlier sending of the same client committed."""
         wanted = {
@@ -155,7 +209,7 @@ class Sender:
         known = [key for key in keys if key is not None] + list(wanted)
         if not known:
             return []
-        found = await events_by_dedup_key(self._core.db, row.tenant, row.month, row.id, known)
+        found = await events_by_dedup_key(self._core.db, to.tenant, to.month, to.id, known)
         clients = {client for client in wanted.values() if client is not None}
         return [
             event
@@ -165,20 +219,20 @@ class Sender:
         ]
 
     async def _show(
-        self, row: SessionRow, plan: _Plan, change: FoldChange | None, base: int
+        self, to: Target, plan: _Plan, change: FoldChange | None, base: int
     ) -> list[LoggedEvent]:
         logged = [
             LoggedEvent(base + place, event.id, event.type, event.payload)
             for place, event in enumerate(plan.events, start=1)
         ]
-        hub = self._attacher.known(row.id)
+        hub = self._attacher.known(to.id)
         if hub is not None and change is not None:
             hub.folded(change.version + 1, change.fold)
         if hub is not None and not hub.committed(logged):
             await hub.catch_up(logged[-1].seq)
         if plan.fold.needs_worker:
-            await self._attacher.keep(row)
-        self._core.observer.changed(row.tenant, row.id)
-        announce = self._core.announce(row.id, logged[-1].seq)
-        spawn(self._tasks, announce, f"announce-{row.id}")
+            await self._attacher.keep(to)
+        self._core.observer.changed(to.tenant, to.id)
+        announce = self._core.announce(to.id, logged[-1].seq)
+        spawn(self._tasks, announce, f"announce-{to.id}")
         return [logged[place] for place in plan.own]

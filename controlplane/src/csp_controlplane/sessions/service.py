@@ -26,7 +26,7 @@ from csp_controlplane.sessions.erasure import Erasure
 from csp_controlplane.sessions.ownership import own_record, own_row
 from csp_controlplane.sessions.resources import ResourceSessions
 from csp_controlplane.sessions.retention import Retention
-from csp_controlplane.sessions.sending import Sender
+from csp_controlplane.sessions.sending import Sender, Target
 from csp_controlplane.sessions.transfer import Transfer
 from csp_controlplane.store import session_views, sessions
 from csp_controlplane.store.log import LogQuery, query_log
@@ -98,7 +98,7 @@ class SessionService:
         row = await self._own(who, new.id)
         await self._attacher.keep(row)
         if first:
-            await self._sender.send(who, row, first, keys=[None] * len(first))
+            await self._sender.send(who, Target.of_row(row), first, keys=[None] * len(first))
         return await self.get(who, new.id)
 
     async def get(self, who: Principal, session_id: str) -> SessionRecord:
@@ -198,19 +198,26 @@ class SessionService:
         client_id: str | None,
         request_hash: str | None,
         is_retry: bool,
+        subscribed: bool = False,
     ) -> Events:
-        """Commits a client's events, checked here; what was committed before is not again."""
+        """Commits a client's events, checked here; what was committed before is not again.
+
+        `subscribed`: the client has a subscription of this session, so that it is its own.
+        """
         parsed = [
             (type_, self._sender.named(fields, client_id, place))
             for place, (type_, fields) in enumerate(parse_client_events(events))
         ]
-        row = await self._own(who, session_id)
+        hub = self._attacher.known(session_id) if subscribed else None
+        to = Target.of_hub(hub) if hub is not None else None
+        if to is None:
+            to = Target.of_row(await self._own(who, session_id))
         keys = self._sender.keys(parsed, request_hash)
         if is_retry and request_hash is not None and client_id is None:
-            before = await self._sender.earlier(who, row, parsed, request_hash)
+            before = await self._sender.earlier(who, to, parsed, request_hash)
             if before:
                 return before
-        return await self._sender.send(who, row, parsed, keys=keys)
+        return await self._sender.send(who, to, parsed, keys=keys)
 
     async def events(
         self,

@@ -151,10 +151,11 @@ async def set_columns(db: Database, tenant: str, session: str, changes: dict[str
 
 
 async def set_archived(db: Database, tenant: str, session: str, *, archived: bool) -> None:
+    """Whoever has read the session before finds its fold too old, and reads this with it."""
     async with db.tenant(tenant) as connection:
         await connection.execute(
             "update sessions set archived_at = case when $2 then coalesce(archived_at, now()) end, "
-            "updated_at = now() where id = $1",
+            "fold_version = fold_version + 1, updated_at = now() where id = $1",
             session,
             archived,
         )
