@@ -112,6 +112,25 @@ async def test_facts_of_one_moment_travel_together(outbox: Outbox, log: EventLog
     assert (frame.facts.first_n, len(frame.facts.facts)) == (1, 3)
 
 
+async def test_a_fact_for_which_nobody_waits_leaves_with_the_next_or_after_a_moment(
+    outbox: Outbox, log: EventLog
+) -> None:
+    gateway = outbox.attach("gateway", can_write=True)
+    log.emit("span.model_request_start", {})
+    assert await taken(gateway) == []
+    log.emit("agent.message", {})
+    (frame,) = await taken(gateway)
+    assert [fact.type for fact in frame.facts.facts] == [
+        "span.model_request_start",
+        "agent.message",
+    ]
+    log.emit("span.model_request_start", {})
+    async with asyncio.timeout(5):
+        frame_after = await gateway.next()
+    assert frame_after is not None
+    assert [fact.type for fact in frame_after.facts.facts] == ["span.model_request_start"]
+
+
 async def test_a_withdrawn_preview_is_told_and_forgotten(outbox: Outbox, log: EventLog) -> None:
     gateway = outbox.attach("gateway", can_write=True)
     event_id = log.preview_start("agent.message", None)

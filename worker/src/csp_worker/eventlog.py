@@ -20,6 +20,8 @@ from csp_worker.outbox import Outbox
 from csp_worker.previews import PreviewType
 
 PARTIAL_BYTES = 64 * 1024
+PATIENT_TYPES = frozenset({"span.model_request_start"})
+"""Facts for which neither a person nor the CLI waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class EventLog:
         event = encode(event_id or self.new_event_id(), event_type, fields, self._now())
         n = self._journal.append(event)
         self._metrics.events.labels(event_type).inc()
-        self._outbox.facts_added()
+        self._outbox.facts_added(patient=event_type in PATIENT_TYPES)
         self._outbox.previews.finish(event.id)
         return Emitted(event.id, n)
 

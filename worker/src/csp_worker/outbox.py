@@ -17,6 +17,9 @@ from csp_worker.previews import PreviewBoard
 from csp_worker.writer import Election
 
 PREVIEW_SECONDS = 0.033
+PATIENT_SECONDS = 0.02
+"""How long a fact that nobody waits for may wait for the next one: they are committed together, and
+not while the first words of an answer are on their way."""
 IN_FLIGHT_BYTES = 4 * 1024 * 1024
 _PREVIEW_OVERHEAD = 96
 
@@ -43,6 +46,7 @@ class Outbox:
         self._previews_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
+        self._patient = False
 
     # ---- gateways -------------------------------------------------------------------------------
 
@@ -111,12 +115,21 @@ class Outbox:
 
     # ---- facts ----------------------------------------------------------------------------------
 
-    def facts_added(self) -> None:
+    def facts_added(self, *, patient: bool = False) -> None:
         """The journal has grown: previews first, then the facts, with what this moment adds."""
         if self.previews.has_pending:
             self.flush_previews()
+        loop = asyncio.get_running_loop()
+        if self._soon is not None and not patient and self._patient:
+            self._soon.cancel()
+            self._soon = None
         if self._soon is None:
-            self._soon = asyncio.get_running_loop().call_soon(self._pump_soon)
+            self._patient = patient
+            self._soon = (
+                loop.call_later(PATIENT_SECONDS, self._pump_soon)
+                if patient
+                else loop.call_soon(self._pump_soon)
+            )
 
     def pump(self) -> None:
         """Gives the writer what it may have now."""
