@@ -18,16 +18,24 @@ STAMP = re.compile(rb"@(\d{19})")
 _DIGITS = 19
 
 
+UNBORN = b"@%019d" % 0
+
+
 def event_id(session: str, number: int) -> str:
     """An event id of the right shape: `sevt_` and 26 characters, new for each number."""
     return f"sevt_{session[-16:]}{number:010d}"
 
 
-def delta(id_: str, offset: int, stamp: int = 0) -> tuple[bytes, int]:
+def stamped(data: bytes, now_ns: int) -> bytes:
+    """Bytes that hold events, made beforehand, as events that are born now."""
+    return data.replace(UNBORN, b"@%019d" % now_ns)
+
+
+def delta(id_: str, offset: int) -> tuple[bytes, int]:
     """A preview's delta as the worker serialises it, and the bytes of text in it."""
     head = (
         f'{{"type":"event_delta","event_id":"{id_}","offset":{offset},"delta":{{"type":'
-        f'"content_delta","index":0,"content":{{"type":"text","text":"@{stamp:019d}'
+        f'"content_delta","index":0,"content":{{"type":"text","text":"{UNBORN.decode()}'
     )
     return _padded(head, '"}}}')
 
@@ -37,11 +45,11 @@ def start(id_: str) -> bytes:
     return f'{{"type":"event_start","event":{{"id":"{id_}","type":"agent.message"}}}}'.encode()
 
 
-def fact(id_: str, stamp: int = 0) -> bytes:
+def fact(id_: str) -> bytes:
     """A whole agent.message."""
     head = (
         f'{{"id":"{id_}","type":"agent.message","processed_at":"2030-01-01T00:00:00.000+00:00",'
-        f'"content":[{{"type":"text","text":"@{stamp:019d}'
+        f'"content":[{{"type":"text","text":"{UNBORN.decode()}'
     )
     return _padded(head, '"}]}')[0]
 

@@ -103,7 +103,7 @@ def _answer(session_id: str, batch: int) -> list[tuple[bytes, int]]:
     for first in range(0, DELTAS_PER_ANSWER, batch):
         pieces = [_start(id_)] if first == 0 else []
         for _ in range(batch):
-            piece = _delta(id_, offset, 0)
+            piece = _delta(id_, offset)
             offset += piece.length
             pieces.append(piece)
         frames.append((_previews(pieces), batch))
@@ -141,15 +141,14 @@ class PreviewStream:
 
     async def _send(self) -> None:
         id_ = events.event_id(self._session.session_id, self._number)
-        stamp = time.monotonic_ns()
         pieces = []
         for _ in range(self._waiting):
-            piece = _delta(id_, self._offset, stamp)
+            piece = _delta(id_, self._offset)
             self._offset += piece.length
             pieces.append(piece)
         self._waiting = 0
         self._next_at = time.monotonic() + PREVIEW_SECONDS
-        await self._session.write(_previews(pieces))
+        await self._session.write(events.stamped(_previews(pieces), time.monotonic_ns()))
 
     async def finish(self) -> None:
         if self._flush is not None:
@@ -174,8 +173,8 @@ def _start(id_: str) -> pb.Preview:
     )
 
 
-def _delta(id_: str, offset: int, stamp: int) -> pb.Preview:
-    payload, length = events.delta(id_, offset, stamp)
+def _delta(id_: str, offset: int) -> pb.Preview:
+    payload, length = events.delta(id_, offset)
     return pb.Preview(
         event_id=id_,
         event_type="agent.message",
@@ -228,15 +227,15 @@ class FactStream:
         self._session = session
 
     async def hand(self) -> int:
-        _, frame = _facts(self._session, 1, time.monotonic_ns())
-        await self._session.write(frame)
+        _, frame = _facts(self._session, 1)
+        await self._session.write(events.stamped(frame, time.monotonic_ns()))
         return 1
 
     async def finish(self) -> None:
         await self._session.wait_acked(self._session.next_n - 1)
 
 
-def _facts(session: ReplaySession, count: int, born: int = 0) -> tuple[int, bytes]:
+def _facts(session: ReplaySession, count: int) -> tuple[int, bytes]:
     """The next facts of the session: the last one's n, and the frame."""
     first = session.next_n
     session.next_n += count
@@ -244,7 +243,7 @@ def _facts(session: ReplaySession, count: int, born: int = 0) -> tuple[int, byte
     for _ in range(count):
         session.played += 1
         id_ = events.event_id(session.session_id, session.played)
-        facts.append(pb.Fact(id=id_, type="agent.message", payload=events.fact(id_, born)))
+        facts.append(pb.Fact(id=id_, type="agent.message", payload=events.fact(id_)))
     frame = pb.WorkerFrame(facts=pb.Facts(first_n=first, facts=facts))
     return session.next_n - 1, frame.SerializeToString()
 
@@ -284,14 +283,15 @@ class BareEvents:
     def __init__(self, connection: BareConnection, batch: int) -> None:
         self._connection = connection
         self._batch = batch
-        self._chunk = events.delta(_BARE_ID, 0)[0] * batch
+        self._one = events.delta(_BARE_ID, 0)[0]
+        self._chunk = self._one * batch
 
     async def hand(self) -> int:
         await self._connection.write(self._chunk)
         return self._batch
 
     async def hand_stamped(self) -> int:
-        await self._connection.write(events.delta(_BARE_ID, 0, time.monotonic_ns())[0])
+        await self._connection.write(events.stamped(self._one, time.monotonic_ns()))
         return 1
 
 
