@@ -30,6 +30,9 @@ from csp_controlplane.store.database import DATABASE_AWAY
 
 log = structlog.get_logger(__name__)
 
+WRITE_NOW = "csp.websocket.write_now"
+"""Extension of the scope: writes a text to the socket, or returns False when that has to wait."""
+
 SIGNED_OUT = 4401
 TRY_LATER = 1013
 DATABASE_AWAY_TEXT = "The database does not answer. Reconnect in a moment."
@@ -96,6 +99,9 @@ class Connection:
     async def _serve(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             self._subscription.on_drop(lambda: self._drop(tasks))
+            write_now = self._scope.get("extensions", {}).get(WRITE_NOW)
+            if write_now is not None:
+                self._subscription.write_by(write_now)
             self._check_later(tasks)
             tasks.create_task(self._write(), name="ws-write")
             await self._read()

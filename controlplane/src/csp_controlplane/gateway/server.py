@@ -10,7 +10,9 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 
+from csp_controlplane.gateway.connection import WRITE_NOW
 from csp_controlplane.gateway.settings import GatewaySettings
 
 ABANDON_S = 30.0
@@ -19,6 +21,23 @@ ABANDON_S = 30.0
 
 class SocketProtocol(WebSocketsSansIOProtocol):
     """Tells readers that are too slow why they are closed, and forgets those that never read."""
+
+    async def run_asgi(self) -> None:
+        extensions: dict[str, object] = self.scope.setdefault("extensions", {})  # type: ignore[assignment]
+        extensions[WRITE_NOW] = self.write_now
+        await super().run_asgi()
+
+    def write_now(self, text: str) -> bool:
+        """Writes a message to a client that keeps up, without a step of the event loop."""
+        ready = self.handshake_complete and self.writable.is_set()
+        if not ready or self.disconnected or self.close_sent:
+            return False
+        try:
+            self.conn.send_text(text.encode())
+        except InvalidState:
+            return False
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        return True
 
     async def send(self, message: ASGISendEvent) -> None:
         """A close does not wait for room: it lines up behind the little that is unread."""

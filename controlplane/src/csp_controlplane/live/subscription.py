@@ -58,6 +58,13 @@ class Subscription:
         """Calls back, at once, when the reader is too slow: whatever it waits for, it must stop."""
         self._outlet.on_drop(callback)
 
+    def write_by(self, write_now: Callable[[str], bool]) -> None:
+        """Frames of a reader that keeps up are written by this, and not iterated over.
+
+        `write_now` writes a frame's text, or returns False when that has to wait.
+        """
+        self._outlet.write_by(write_now)
+
     async def close(self) -> None:
         """Stops listening. May be called more than once."""
         self._closed = True

@@ -21,6 +21,11 @@ class Wakeup:
     def is_set(self) -> bool:
         return self._set
 
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody sleeps and has not been woken."""
+        return self._waiter is not None and not self._waiter.done()
+
     def set(self) -> None:
         """Lets the waiter go on, now or when it comes."""
         self._set = True

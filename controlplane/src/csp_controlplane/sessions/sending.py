@@ -117,9 +117,7 @@ class Sender:
         found += await self._same_answers(who, to, parsed)
         return sorted(found, key=lambda event: event.seq) if len(found) == len(parsed) else []
 
-    async def _same_answers(
-        self, who: Principal, to: Target, parsed: Parsed
-    ) -> list[LoggedEvent]:
+    async def _same_answers(self, who: Principal, to: Target, parsed: Parsed) -> list[LoggedEvent]:
         """Confirmations of this request that are in the log, from this person and the same.
 
         A confirmation is kept under its tool use, not under its request.
