@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from pydantic import ValidationError
 
-from csp_controlplane.gateway.app import create_app
-from csp_controlplane.gateway.server import build_server
 from csp_controlplane.gateway.settings import GatewaySettings
 from csp_controlplane.logging_setup import configure_logging
 from csp_controlplane.metrics_port import listen
 from csp_controlplane.settings import DatabaseSettings, RedisSettings
 
+GRPC_EXPERIMENTS = "-event_engine_client,-event_engine_listener"
+"""One thread waits for all streams. gRPC's event engine hands every packet from thread to thread: a
+quarter of the gateway's processor time with 100 streams, and a tenth of a millisecond each."""
+
 
 def main() -> int:
     """Serves until SIGTERM. 2 when the settings are wrong."""
+    os.environ.setdefault("GRPC_EXPERIMENTS", GRPC_EXPERIMENTS)  # read with the first channel
+    os.environ.setdefault("GRPC_EXPERIMENTS", GRPC_EXPERIMENTS)
+    # gRPC reads it when it is imported.
+    from csp_controlplane.gateway.app import create_app
+    from csp_controlplane.gateway.server import build_server
+
     configure_logging("gateway")
     try:
         settings = GatewaySettings()
