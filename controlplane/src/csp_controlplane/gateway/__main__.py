@@ -19,7 +19,6 @@ quarter of the gateway's processor time with 100 streams, and a tenth of a milli
 
 def main() -> int:
     """Serves until SIGTERM. 2 when the settings are wrong."""
-    os.environ.setdefault("GRPC_EXPERIMENTS", GRPC_EXPERIMENTS)  # read with the first channel
     os.environ.setdefault("GRPC_EXPERIMENTS", GRPC_EXPERIMENTS)
     # gRPC reads it when it is imported.
     from csp_controlplane.gateway.app import create_app
