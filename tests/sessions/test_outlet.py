@@ -1,4 +1,4 @@
-"""The way of a frame to one reader: at once while it keeps up, through its queue when it does not."""
+"""The way of a frame to one reader: at once while it keeps up, else through its queue."""
 
 from __future__ import annotations
 
