@@ -1,8 +1,10 @@
 /** The gateway's REST API, as far as the page uses it. Paths and shapes are generated. */
 import createClient from "openapi-fetch";
+import { forgetEarly, takeEarly } from "../early/early";
+import { HEADER } from "../lib/names";
 import { ApiError, errorFrom, NetworkError } from "./errors";
 import type { Json, LogEvent } from "./events";
-import { HEADER, nextRequestId } from "./requestId";
+import { nextRequestId } from "./requestId";
 import type { paths } from "./schema";
 import type {
   Agent,
@@ -16,8 +18,7 @@ import type {
 
 const client = createClient<paths>({
   credentials: "same-origin",
-  // Taken when it is called, so that nothing is bound before the page is ready.
-  fetch: (request) => fetch(request),
+  fetch: async (request) => (await takeEarly(request)) ?? fetch(request),
 });
 
 client.use({
@@ -37,7 +38,10 @@ let signedOut: () => void = () => undefined;
 
 /** Calls this whenever the gateway does not know the person (any more). */
 export function onSignedOut(listener: () => void): void {
-  signedOut = listener;
+  signedOut = () => {
+    forgetEarly();
+    listener();
+  };
 }
 
 async function take<T>(asked: Promise<Answer<T>>): Promise<T> {

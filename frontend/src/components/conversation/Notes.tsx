@@ -2,7 +2,7 @@
 import { CircleAlert, CircleCheck, Info, RefreshCw, TriangleAlert } from "lucide-react";
 import { memo, useEffect, useState } from "react";
 import type { ChangeItem, NoticeItem, ProblemItem } from "../../fold/view";
-import { sessionPath } from "../../lib/router";
+import { sessionPath } from "../../lib/routes";
 import { useApp } from "../../store/app";
 import { useSession } from "../../store/session";
 import { t } from "../../strings";
