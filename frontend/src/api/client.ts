@@ -3,7 +3,7 @@ import createClient from "openapi-fetch";
 import { forgetEarly, takeEarly } from "../early/early";
 import { HEADER } from "../lib/names";
 import { ApiError, errorFrom, NetworkError } from "./errors";
-import type { Json, LogEvent } from "./events";
+import type { ClientEvent, Json, LogEvent } from "./events";
 import { nextRequestId } from "./requestId";
 import type { paths } from "./schema";
 import type {
@@ -11,6 +11,7 @@ import type {
   ExportFormat,
   ForkCreate,
   Page,
+  SendEvents,
   Session,
   SessionCreate,
   SessionUpdate,
@@ -140,6 +141,18 @@ export const api = {
     const found = await take(client.GET(`${SESSION}/events`, options));
     return (found as unknown as Page<LogEvent>).data;
   },
+  /** Commits events without a socket; the id makes sending them again harmless. */
+  sendEvents: (id: string, clientId: string, events: readonly ClientEvent[]) =>
+    take(
+      client.POST(`${SESSION}/events`, {
+        ...on(id),
+        // The generated type wants what has a default; events.ts knows what is sent.
+        body: { events } as unknown as SendEvents,
+        headers: { "idempotency-key": clientId },
+        // It goes out even if the page is left at once.
+        keepalive: true,
+      }),
+    ),
   async context(id: string): Promise<Readonly<Record<string, Json>>> {
     return (await take(client.GET(`${SESSION}/context`, on(id)))) as Readonly<Record<string, Json>>;
   },

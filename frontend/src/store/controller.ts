@@ -53,6 +53,7 @@ export class SessionController {
     this.sender = new Sender(id, this.store, {
       send: (clientId, events) => this.socket.send(clientId, events),
       hurry: () => this.socket.hurry(),
+      post: (clientId, events) => api.sendEvents(id, clientId, events),
     });
   }
 
