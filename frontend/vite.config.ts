@@ -1,5 +1,7 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
+import { compressed } from "./build/compress";
+import { inlineScript } from "./build/inline";
 
 // A running gateway for `npm run dev` and `vite preview`.
 const gateway = process.env["CSP_DEV_GATEWAY"] ?? "http://127.0.0.1:8400";
@@ -10,7 +12,7 @@ const proxy = {
 };
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), inlineScript("src/early/boot.ts"), compressed()],
   build: {
     target: "es2023",
     // The content security policy has no data: for fonts and scripts, so nothing is inlined.

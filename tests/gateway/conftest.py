@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from csp_controlplane.store.database import Database
 from support.gateway_process import GatewayProcess, Person, new_admin, new_member
 from support.stack import Stack
 from support.valkey import ValkeyServer
+
+PAGE_SCRIPT = b"export {};\n" * 200
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +27,12 @@ def page_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page as the build leaves it."""
     directory = tmp_path_factory.mktemp("page")
     (directory / "assets").mkdir()
-    (directory / "index.html").write_text("<!doctype html><title>csp</title>")
-    (directory / "assets" / "index-abc123.js").write_text("export {}")
+    (directory / "index.html").write_text(
+        "<!doctype html><title>csp</title><script>early()</script>"
+    )
+    script = directory / "assets" / "index-abc123.js"
+    script.write_bytes(PAGE_SCRIPT)
+    script.with_name("index-abc123.js.gz").write_bytes(gzip.compress(PAGE_SCRIPT))
     (directory / "favicon.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     return directory
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import signal
 import socket
 import subprocess
@@ -167,6 +169,35 @@ async def test_sessions_are_counted_by_state(
         )
 
     await wait_until(counted, 15, "the session being counted")
+
+
+def test_the_page_is_sent_compressed_to_those_who_take_it(gateway: GatewayProcess) -> None:
+    url = f"{gateway.url}/assets/index-abc123.js"
+
+    def sent(accepted: str) -> tuple[str | None, int, str]:
+        with httpx.stream(
+            "GET", url, headers={"accept-encoding": accepted}, trust_env=False
+        ) as answer:
+            assert answer.headers["vary"] == "accept-encoding"
+            assert answer.headers["content-type"].startswith("text/javascript")
+            length = int(answer.headers["content-length"])
+            return answer.headers.get("content-encoding"), length, answer.read().decode()
+
+    encoding, length, text = sent("br, gzip;q=0.5")
+    assert encoding == "gzip"
+    assert length < len(text) / 2
+    for refused in ("identity", "gzip;q=0", "gzip; q=0.0, br"):
+        assert sent(refused) == (None, len(text), text)
+    assert gateway.get("/assets/index-abc123.js.gz").status_code == 404
+
+
+def test_only_the_script_of_the_page_itself_runs_in_it(gateway: GatewayProcess) -> None:
+    digest = base64.b64encode(hashlib.sha256(b"early()").digest()).decode()
+    for path in ("/", "/sessions/sesn_1"):
+        policy = gateway.get(path).headers["content-security-policy"]
+        assert f"script-src 'self' 'sha256-{digest}';" in policy
+    policy = gateway.get("/favicon.svg").headers["content-security-policy"]
+    assert "script-src 'self';" in policy
 
 
 def test_the_page_is_served_with_its_caching(gateway: GatewayProcess) -> None:

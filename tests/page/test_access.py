@@ -175,6 +175,32 @@ async def test_the_whole_way_is_possible_by_keyboard(visitor: Visitor) -> None:
     await expect(page.get_by_role("heading", name="What shall we work on?")).to_be_visible()
 
 
+async def test_the_focus_returns_to_where_it_was_when_a_dialog_closes(visitor: Visitor) -> None:
+    page = visitor.page
+    session = await visitor.start(script(say("one")))
+    await visitor.settled()
+    conversation = page.locator("#conversation")
+    await conversation.focus()
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(conversation).to_be_focused()
+    menu = visitor.button("Menu")
+    await menu.focus()
+    await page.keyboard.press("Enter")
+    await page.get_by_role("menuitem", name="Share").press("Enter")
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(menu).to_be_focused()
+    entry = page.get_by_role("listitem").filter(has=page.locator(f"a[href='/sessions/{session}']"))
+    actions = entry.get_by_role("button")
+    await actions.focus()
+    await page.keyboard.press("Enter")
+    await page.get_by_role("menuitem", name="Delete").press("Enter")
+    await page.get_by_role("dialog").get_by_role("button", name="Keep").press("Enter")
+    await expect(actions).to_be_focused()
+
+
 async def test_the_skip_link_leads_past_the_list(visitor: Visitor) -> None:
     await visitor.home()
     link = visitor.page.get_by_role("link", name="Skip to the conversation")

@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Browser, WebSocketRoute, expect
 
 from support.casualties import kill, replaced
+from support.play import log_of
 from support.stack import Stack
 from support.visitor import ANSWER_MS, Guests, Visitor
 from support.worker_client import say, script
@@ -48,6 +49,27 @@ async def test_typed_while_the_gateway_is_dead_is_kept_and_sent_once(
         await visitor.page.reload()
         await visitor.settled()
         await expect(said).to_have_count(1)
+
+
+async def test_what_was_said_right_before_leaving_is_sent_without_a_socket(
+    visitor: Visitor, page_stack: Stack
+) -> None:
+    def dead_end(_socket: WebSocketRoute) -> None:
+        """Never connected to the gateway."""
+
+    await visitor.page.route_web_socket("**/ws?*", dead_end)
+    session = await visitor.start(script(say("one")))
+    await expect(visitor.page.locator("[data-unsent]")).to_have_count(1)
+    sent = f"{visitor.url}/api/v1/sessions/{session}/events"
+    async with visitor.page.expect_response(
+        lambda answer: answer.request.method == "POST" and answer.url == sent
+    ):
+        await visitor.page.keyboard.press("Alt+C")
+    async with page_stack.client() as client:
+        log = await log_of(client, session)
+    assert [event["type"] for event in log].count("user.message") == 1
+    kept = "Object.keys(localStorage).filter((key) => key.startsWith('csp.outbox.'))"
+    assert await visitor.page.evaluate(kept) == []
 
 
 async def test_offline_is_shown_and_ends(visitor: Visitor) -> None:

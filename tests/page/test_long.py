@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Request, Route, expect
 
 from support.long_log import long_session
 from support.stack import Stack
@@ -53,6 +55,32 @@ async def test_an_opened_session_is_shown_as_soon_as_it_is_loaded(
     await visitor.page.clock.pause_at(STOPPED_AT)
     await visitor.page.goto(f"{page_stack.url}/sessions/{session}")
     await expect(visitor.rows.filter(has_text="Step 10").last).to_be_in_viewport()
+
+
+async def test_what_an_address_needs_is_asked_for_before_the_code_is_there_and_once(
+    visitor: Visitor, page_stack: Stack
+) -> None:
+    session = await long_session(page_stack, 100)
+    asked: list[str] = []
+    own = f"/api/v1/sessions/{session}"
+    needed = {own, f"{own}/events?limit=200&order=desc", "/api/v1/me"}
+    on_their_way = asyncio.Event()
+
+    def note(request: Request) -> None:
+        asked.append(request.url.removeprefix(page_stack.url))
+        if needed <= set(asked):
+            on_their_way.set()
+
+    async def hold(route: Route) -> None:
+        async with asyncio.timeout(20):
+            await on_their_way.wait()
+        await route.continue_()
+
+    visitor.page.on("request", note)
+    await visitor.page.route("**/assets/index-*.js", hold)
+    await visitor.open(session)
+    await expect(visitor.rows.last).to_be_in_viewport()
+    assert {path: asked.count(path) for path in needed} == dict.fromkeys(needed, 1)
 
 
 async def test_loading_earlier_parts_does_not_move_what_is_read(

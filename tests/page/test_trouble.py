@@ -37,14 +37,14 @@ async def test_a_part_that_cannot_be_loaded_says_so_and_a_reload_brings_it(
 ) -> None:
     session = await visitor.start(script(say("one")))
     await visitor.settled()
-    await visitor.page.route("**/assets/SessionPage-*.js", lambda route: route.abort())
-    await visitor.page.goto(f"{visitor.url}/sessions/{session}")
+    await visitor.page.route("**/assets/ReplayPage-*.js", lambda route: route.abort())
+    await visitor.page.goto(f"{visitor.url}/sessions/{session}/replay")
     await expect(visitor.page.get_by_role("alert")).to_contain_text(BROKEN)
     await expect(visitor.page.get_by_role("navigation")).to_be_visible()
     visitor.complaints.clear()
-    await visitor.page.unroute("**/assets/SessionPage-*.js")
+    await visitor.page.unroute("**/assets/ReplayPage-*.js")
     await visitor.button("Reload the page").click()
-    await expect(visitor.kind("answer")).to_contain_text("one", timeout=20_000)
+    await expect(visitor.button("Play")).to_be_visible(timeout=20_000)
 
 
 async def test_without_tls_from_another_host_the_page_works(guests: Guests) -> None:

@@ -1,14 +1,17 @@
 /** The gateway's REST API, as far as the page uses it. Paths and shapes are generated. */
 import createClient from "openapi-fetch";
+import { forgetEarly, takeEarly } from "../early/early";
+import { HEADER } from "../lib/names";
 import { ApiError, errorFrom, NetworkError } from "./errors";
-import type { Json, LogEvent } from "./events";
-import { HEADER, nextRequestId } from "./requestId";
+import type { ClientEvent, Json, LogEvent } from "./events";
+import { nextRequestId } from "./requestId";
 import type { paths } from "./schema";
 import type {
   Agent,
   ExportFormat,
   ForkCreate,
   Page,
+  SendEvents,
   Session,
   SessionCreate,
   SessionUpdate,
@@ -16,8 +19,7 @@ import type {
 
 const client = createClient<paths>({
   credentials: "same-origin",
-  // Taken when it is called, so that nothing is bound before the page is ready.
-  fetch: (request) => fetch(request),
+  fetch: async (request) => (await takeEarly(request)) ?? fetch(request),
 });
 
 client.use({
@@ -37,7 +39,10 @@ let signedOut: () => void = () => undefined;
 
 /** Calls this whenever the gateway does not know the person (any more). */
 export function onSignedOut(listener: () => void): void {
-  signedOut = listener;
+  signedOut = () => {
+    forgetEarly();
+    listener();
+  };
 }
 
 async function take<T>(asked: Promise<Answer<T>>): Promise<T> {
@@ -136,6 +141,18 @@ export const api = {
     const found = await take(client.GET(`${SESSION}/events`, options));
     return (found as unknown as Page<LogEvent>).data;
   },
+  /** Commits events without a socket; the id makes sending them again harmless. */
+  sendEvents: (id: string, clientId: string, events: readonly ClientEvent[]) =>
+    take(
+      client.POST(`${SESSION}/events`, {
+        ...on(id),
+        // The generated type wants what has a default; events.ts knows what is sent.
+        body: { events } as unknown as SendEvents,
+        headers: { "idempotency-key": clientId },
+        // It goes out even if the page is left at once.
+        keepalive: true,
+      }),
+    ),
   async context(id: string): Promise<Readonly<Record<string, Json>>> {
     return (await take(client.GET(`${SESSION}/context`, on(id)))) as Readonly<Record<string, Json>>;
   },

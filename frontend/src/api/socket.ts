@@ -71,7 +71,8 @@ export class SessionSocket {
     window.addEventListener("offline", this.onOffline);
     document.addEventListener("visibilitychange", this.onVisible);
     this.pingTimer = setInterval(this.onTick, PING_MS);
-    this.connect();
+    // Who was in a hurry to send something has connected already.
+    if (!this.socket) this.connect();
   }
 
   close(): void {

@@ -13,6 +13,7 @@ export type UploadedFile = Schemas["FileAnswer"];
 export type SessionCreate = Schemas["SessionCreate"];
 export type SessionUpdate = Schemas["SessionUpdate"];
 export type Branch = Schemas["BranchAnswer"];
+export type SendEvents = Schemas["SendEvents"];
 export type ForkCreate = Schemas["ForkCreate"];
 export type Share = Schemas["ShareAnswer"];
 export type SharedSession = Schemas["SharedSession"];

@@ -1,6 +1,8 @@
 /** Uploading an attachment, with progress; fetch cannot report that of a request. */
+
+import { HEADER } from "../lib/names";
 import { errorFrom, NetworkError } from "./errors";
-import { HEADER, nextRequestId } from "./requestId";
+import { nextRequestId } from "./requestId";
 import type { UploadedFile } from "./types";
 
 export interface Upload {

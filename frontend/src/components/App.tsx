@@ -1,15 +1,17 @@
 /** The page: who is there decides what is shown, the address decides which session. */
 import { useEffect, useState } from "react";
 import { isTyping } from "../lib/keys";
-import { navigate, type Route, routeOf, usePath } from "../lib/router";
+import { navigate, usePath } from "../lib/router";
+import { type Route, routeOf } from "../lib/routes";
 import { app, useApp } from "../store/app";
 import { ui, useUi } from "../store/ui";
 import { t } from "../strings";
 import styles from "./app.module.css";
 import { Home } from "./home/Home";
-import { ComparePage, ReplayPage, SessionPage, SharedPage } from "./pages";
+import { ComparePage, ReplayPage, SharedPage } from "./pages";
 import { Shortcuts } from "./Shortcuts";
 import { SignIn } from "./SignIn";
+import { SessionPage } from "./session/SessionPage";
 import { SEARCH_ID, Sidebar } from "./sidebar/Sidebar";
 import { LiveRegions, Toasts } from "./Toasts";
 import { Button } from "./ui/controls";
@@ -38,7 +40,7 @@ function Everybody() {
 
 function Page() {
   const status = useApp((state) => state.status);
-  useEffect(app.begin, []);
+  useEffect(() => void app.begin(), []);
   useEffect(() => {
     if (status !== "unreachable") return;
     const timer = setInterval(() => void app.start(), RETRY_MS);

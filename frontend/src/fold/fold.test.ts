@@ -113,18 +113,27 @@ test("what a helper does is kept under the tool that started it", () => {
   expect(view.items.get("p1")).toMatchObject({ children: ["a1", "u1"] });
 });
 
+const busy = (id: string, attempt: number): LogEvent => ({
+  id,
+  type: "session.error",
+  error: {
+    type: "overloaded_error",
+    message: "busy",
+    retry_status: { type: "retrying" },
+    attempt,
+  },
+});
+
+test("a turn that is stopped while something is tried again tries nothing any more", () => {
+  const view = fold(start("t1"), busy("x1", 1), end("e1", "interrupted"));
+  expect(view.items.get("x1")).toMatchObject({ retry: "stopped", resolved: false });
+  expect(view.items.get("e1")).toMatchObject({ explained: false });
+  const done = fold(start("t1"), busy("x1", 1), end("e1"));
+  expect(done.items.get("x1")).toMatchObject({ resolved: true });
+});
+
 test("repeated tries of one request are one row that is resolved when the work goes on", () => {
-  const error = (id: string, attempt: number): LogEvent => ({
-    id,
-    type: "session.error",
-    error: {
-      type: "overloaded_error",
-      message: "busy",
-      retry_status: { type: "retrying" },
-      attempt,
-    },
-  });
-  const view = fold(start("t1"), error("x1", 1), error("x2", 2));
+  const view = fold(start("t1"), busy("x1", 1), busy("x2", 2));
   expect(view.rows).toEqual(["x1"]);
   expect(view.items.get("x1")).toMatchObject({ attempt: 2, resolved: false });
   const started = applyPreviews(

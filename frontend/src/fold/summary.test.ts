@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { commandPieces, inWorkspace, shortCommand, shortPath } from "./summary";
+import { commandPieces, inWorkspace, shortCommand, shortPath, summarise } from "./summary";
 
 const SESSION = "sesn_01M7Z35NWYBM09XJDV74J3E1Z3";
 const ROOT = "/home/ada/.local/share/csp/workspaces";
@@ -29,4 +29,15 @@ test("a command shows where it names the session's own folder", () => {
   ]);
   expect(shortCommand(command, SESSION)).toBe('cd /tmp && cat "…/a" …');
   expect(commandPieces("ls", SESSION)).toEqual([{ text: "ls", workspace: false }]);
+});
+
+test("a change of the plan says which step is next, or how far it is", () => {
+  const step = (status: string) => ({ content: `a step ${status}`, status });
+  const target = (...states: string[]) => {
+    const named = { name: "TodoWrite", server: null, title: null };
+    return summarise({ ...named, input: { todos: states.map(step) } }, SESSION).target;
+  };
+  expect(target("completed", "in_progress", "pending")).toBe("a step in_progress");
+  expect(target("completed", "completed")).toContain("2");
+  expect(target()).toBe("");
 });

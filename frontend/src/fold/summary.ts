@@ -1,6 +1,7 @@
 /** One line about a tool call: what it does, to what. */
 import type { JsonObject } from "../api/events";
 import { t } from "../strings";
+import { todosOf } from "./todos";
 import type { ToolItem } from "./view";
 
 export interface Summary {
@@ -110,6 +111,7 @@ function targetOf(name: string, input: JsonObject, session: string): string {
     case "Skill":
       return stringOf(input, "skill") || stringOf(input, "command");
     case "TodoWrite":
+      return currentStep(input);
     case "StructuredOutput":
       return "";
     default:
@@ -126,6 +128,15 @@ function firstQuestion(input: JsonObject): string {
   const first = Array.isArray(questions) ? questions[0] : null;
   if (typeof first !== "object" || first === null || Array.isArray(first)) return "";
   return stringOf(first as JsonObject, "question");
+}
+
+/** What is being done now; when nothing is, how far the plan has come. */
+function currentStep(input: JsonObject): string {
+  const todos = todosOf(input);
+  const now = todos.find((todo) => todo.status === "in_progress");
+  if (now || todos.length === 0) return now?.content ?? "";
+  const done = todos.filter((todo) => todo.status === "completed").length;
+  return t.plan.progress(done, todos.length);
 }
 
 function firstString(input: JsonObject): string {

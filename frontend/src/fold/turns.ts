@@ -68,7 +68,7 @@ export function turnEnd(draft: Draft, event: TurnEndEvent, seq: number): void {
     explained: last?.kind === "problem" && last.retry !== "retrying",
   });
   if (event.outcome === "completed") resolveProblem(draft);
-  draft.view.openProblem = null;
+  else stopRetrying(draft);
   draft.view.turn = null;
   draft.view.stopping = false;
   draft.view.pending = [];
@@ -118,6 +118,15 @@ export function resolveProblem(draft: Draft): void {
   if (openProblem === null) return;
   const item = draft.get(openProblem, "problem");
   if (item) draft.put({ ...item, resolved: true });
+  draft.view.openProblem = null;
+}
+
+/** The turn is over: nothing will be tried again. */
+function stopRetrying(draft: Draft): void {
+  const { openProblem } = draft.view;
+  if (openProblem === null) return;
+  const item = draft.get(openProblem, "problem");
+  if (item) draft.put({ ...item, retry: "stopped" });
   draft.view.openProblem = null;
 }
 

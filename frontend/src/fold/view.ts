@@ -82,7 +82,8 @@ export interface ProblemItem extends ItemBase {
   readonly kind: "problem";
   readonly errorType: string;
   readonly message: string;
-  readonly retry: "retrying" | "exhausted" | "terminal";
+  /** stopped: the turn ended before it was tried again. */
+  readonly retry: "retrying" | "stopped" | "exhausted" | "terminal";
   readonly attempt: number | null;
   readonly maxRetries: number | null;
   readonly retryDelayMs: number | null;

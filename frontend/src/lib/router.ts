@@ -1,27 +1,5 @@
-/** A handful of addresses needs no library: the start page, a session, and ways to look at one. */
+/** Going from one address to another. So few addresses need no library. */
 import { useSyncExternalStore } from "react";
-
-export type Route =
-  | { readonly page: "home" | "shared" }
-  | { readonly page: "session"; readonly id: string }
-  | { readonly page: "replay"; readonly id: string }
-  | { readonly page: "compare"; readonly id: string; readonly other: string };
-
-const SESSION = /^\/sessions\/([^/]+)(?:\/(replay)|\/compare\/([^/]+))?\/?$/;
-
-export function routeOf(path: string): Route {
-  if (path === "/shared") return { page: "shared" };
-  const [, found, replay, compared] = SESSION.exec(path) ?? [];
-  if (found === undefined) return { page: "home" };
-  const id = decodeURIComponent(found);
-  if (compared !== undefined) return { page: "compare", id, other: decodeURIComponent(compared) };
-  return replay === undefined ? { page: "session", id } : { page: "replay", id };
-}
-
-export const sessionPath = (id: string) => `/sessions/${encodeURIComponent(id)}`;
-export const replayPath = (id: string) => `${sessionPath(id)}/replay`;
-export const comparePath = (id: string, other: string) =>
-  `${sessionPath(id)}/compare/${encodeURIComponent(other)}`;
 
 export function navigate(path: string): void {
   if (path !== location.pathname) history.pushState(null, "", path);

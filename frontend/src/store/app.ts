@@ -22,14 +22,13 @@ const set = useApp.setState;
 
 onSignedOut(() => app.signedOut());
 
-let begun = false;
+let begun: Promise<void> | null = null;
 
 export const app = {
   /** Asks who is there, once: whoever needs it says so, and the first of them is early. */
-  begin(): void {
-    if (begun) return;
-    begun = true;
-    void app.start();
+  begin(): Promise<void> {
+    begun ??= app.start();
+    return begun;
   },
   async start(): Promise<void> {
     try {

@@ -3,7 +3,8 @@ import { api } from "../api/client";
 import { wordsFor } from "../api/errors";
 import type { ContentBlock } from "../api/events";
 import { Outbox } from "../api/outbox";
-import { navigate, sessionPath } from "../lib/router";
+import { navigate } from "../lib/router";
+import { sessionPath } from "../lib/routes";
 import { sessions } from "./sessions";
 import { ui } from "./ui";
 

@@ -7,27 +7,21 @@ import { NetworkError, wordsFor } from "../api/errors";
 import type { LogEvent } from "../api/events";
 import { type Connection, type Ended, type ServerMessage, SessionSocket } from "../api/socket";
 import type { Session, SessionUpdate } from "../api/types";
+import { PAGE } from "../early/requests";
 import { applyEvents, applySession, refold } from "../fold/fold";
 import { applyPreviews, withdrawPreview } from "../fold/previews";
 import { titleOf } from "../fold/title";
 import { emptyView, type View } from "../fold/view";
 import { newId } from "../lib/ids";
+import { drawn, idle } from "../lib/moments";
 import { announce } from "./announce";
 import { app } from "./app";
 import { Inbox } from "./inbox";
-import { loadSession, PAGE } from "./preload";
+import { loadSession } from "./preload";
 import { Sender } from "./sender";
 import { createSessionStore, type SessionStore } from "./session";
 import { sessions } from "./sessions";
 import { ui } from "./ui";
-
-/** Resolves when the page has nothing more urgent to do. */
-function idle(): Promise<void> {
-  return new Promise((resolve) => {
-    if ("requestIdleCallback" in window) requestIdleCallback(() => resolve(), { timeout: 1000 });
-    else setTimeout(resolve, 200);
-  });
-}
 
 /** So many events are kept of a session that is followed at its end; earlier ones are loaded again. */
 const KEPT = 3000;
@@ -59,6 +53,7 @@ export class SessionController {
     this.sender = new Sender(id, this.store, {
       send: (clientId, events) => this.socket.send(clientId, events),
       hurry: () => this.socket.hurry(),
+      post: (clientId, events) => api.sendEvents(id, clientId, events),
     });
   }
 
@@ -73,6 +68,8 @@ export class SessionController {
       const [session, page] = await loadSession(this.id);
       if (this.closed) return;
       this.showLoaded(session, page.data);
+      await drawn();
+      if (this.closed) return;
       this.socket.open();
       await this.fetchMissing(session);
     } catch (error) {

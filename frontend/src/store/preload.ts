@@ -1,25 +1,23 @@
 /**
- * The session that the address names is asked for while the page still learns who is signed in, so
- * that a long session is on screen one round trip earlier.
+ * The session that the address names is loaded while the page still learns who is signed in, so that
+ * all of it is drawn at once.
  */
 import { api, isStatus } from "../api/client";
 import type { LogEvent } from "../api/events";
 import type { Page, Session } from "../api/types";
-import type { Route } from "../lib/router";
-
-/** How many events of the end of a log are loaded at once. */
-export const PAGE = 200;
+import { PAGE } from "../early/requests";
+import type { Route } from "../lib/routes";
 
 export type Loaded = readonly [Session, Page<LogEvent>];
 
 let early: { readonly id: string; readonly loaded: Promise<Loaded> } | null = null;
 
-export function preload(route: Route): void {
+/** Resolves when it is there, or cannot be had: who shows the session takes it, and its failure. */
+export async function preload(route: Route): Promise<void> {
   if (route.page !== "session") return;
   const loaded = load(route.id);
-  // Whoever takes it handles its failure; when nobody does, there is nothing to say.
-  loaded.catch(() => undefined);
   early = { id: route.id, loaded };
+  await loaded.catch(() => undefined);
 }
 
 /** The session and the end of its log, once: a second call asks anew. */

@@ -3,6 +3,7 @@
  * has acknowledged it, sent again after every reconnect, and left to the person when it was refused.
  */
 
+import { ApiError } from "../api/errors";
 import type { ClientEvent, ContentBlock, ToolConfirmation } from "../api/events";
 import { Outbox, type OutboxEntry } from "../api/outbox";
 import type { View } from "../fold/view";
@@ -10,10 +11,13 @@ import { newId } from "../lib/ids";
 import type { SessionStore } from "./session";
 import { ui } from "./ui";
 
+/** How a session is reached. */
 export interface Line {
   /** False when nothing is connected. */
   readonly send: (clientId: string, events: readonly ClientEvent[]) => boolean;
   readonly hurry: () => void;
+  /** Commits what the socket has not brought through; rejects as the API client does. */
+  readonly post: (clientId: string, events: readonly ClientEvent[]) => Promise<unknown>;
 }
 
 export class Sender {
@@ -30,10 +34,13 @@ export class Sender {
   open(): void {
     this.show(this.outbox.read());
     window.addEventListener("storage", this.onStorage);
+    window.addEventListener("pagehide", this.deliver);
   }
 
   close(): void {
     window.removeEventListener("storage", this.onStorage);
+    window.removeEventListener("pagehide", this.deliver);
+    this.deliver();
   }
 
   message(content: readonly ContentBlock[]): void {
@@ -101,6 +108,21 @@ export class Sender {
     if (this.store.getState().connection.phase === "live") this.line.send(clientId, events);
     else this.line.hurry();
   }
+
+  /** Who leaves a session does not take along what they said: it is sent without the socket. */
+  private readonly deliver = (): void => {
+    for (const { clientId, events, refused } of this.outbox.read()) {
+      if (refused !== null) continue;
+      this.line.post(clientId, events).then(
+        () => this.discard(clientId),
+        (error: unknown) => {
+          // What could not be brought stays, and is sent when the session is opened again.
+          const no = error instanceof ApiError && error.status < 500 && error.status !== 401;
+          if (no) this.refused(clientId, error.message);
+        },
+      );
+    }
+  };
 
   private show(outbox: readonly OutboxEntry[]): void {
     this.store.setState({ outbox });

@@ -2,6 +2,7 @@
 import { create } from "zustand";
 import { api } from "../api/client";
 import type { Session } from "../api/types";
+import { drawn } from "../lib/moments";
 
 export type Entry = Pick<
   Session,
@@ -104,7 +105,8 @@ export const sessions = {
     const refresh = () => {
       if (document.visibilityState === "visible") void sessions.refresh();
     };
-    refresh();
+    // The list comes after what the person opened the page for.
+    void drawn().then(refresh);
     const timer = setInterval(refresh, 15_000);
     document.addEventListener("visibilitychange", refresh);
     channel?.addEventListener("message", refresh);

@@ -4,7 +4,8 @@ import type { ContentBlock } from "../api/events";
 import { Outbox } from "../api/outbox";
 import type { SessionCreate } from "../api/types";
 import { newId } from "../lib/ids";
-import { navigate, sessionPath } from "../lib/router";
+import { navigate } from "../lib/router";
+import { sessionPath } from "../lib/routes";
 import { sessions } from "./sessions";
 
 export interface Start {

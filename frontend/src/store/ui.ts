@@ -1,6 +1,7 @@
 /** How this person likes the page; kept in the browser. And what lies over it: panels, toasts. */
 import { create } from "zustand";
 import { persist } from "zustand/middleware";
+import { UI_KEY } from "../lib/names";
 
 export type Theme = "system" | "light" | "dark";
 export type Panel = "files" | "tasks" | "branches";
@@ -45,9 +46,9 @@ export const useUi = create<UiState>()(
       assertive: "",
     }),
     {
-      name: "csp.ui",
+      name: UI_KEY,
       storage: {
-        // Not wrapped as the library would: theme.js reads the theme before the first paint.
+        // Not wrapped as the library would: the theme is read before the first paint.
         getItem: (name) => {
           const raw = localStorage.getItem(name);
           return raw ? { state: JSON.parse(raw) as UiState } : null;

@@ -30,15 +30,16 @@ export const historyStrings = {
     archived: "Archived",
     compare: "Compare",
     compareWith: (title: string) => `Compare with ${title}`,
-    leaves: (events: number) => `leaves after ${plural(events, "event", "events")}`,
-    when: (time: string) => `active ${time}`,
+    leaves: (events: number) =>
+      events === 0 ? "From the beginning" : `Leaves after ${plural(events, "event", "events")}`,
+    when: (time: string) => `Last used ${time}`,
   },
   compare: {
     title: "Two branches",
     back: "Back to the session",
     common: (events: number) =>
       events === 0
-        ? "These two share nothing."
+        ? "These two differ from the beginning."
         : `The first ${plural(events, "event", "events")} are the same in both.`,
     open: "Open",
     same: "Nothing beyond what both share.",

@@ -152,7 +152,8 @@ class Branches:
             make.make("user.message_cancel", {"message_id": message}) for message in cut.waiting
         ]
         title = record.title or "an earlier session"
-        text = f"This is a branch of “{title}”. What is above happened there."
+        above = "What is above happened there." if cut.events else "It starts from the beginning."
+        text = f"This is a branch of “{title}”. {above}"
         data = {"session_id": record.id, "seq": cut.events}
         return [*taken_back, course.say("forked", "info", text, make, data)]
 

@@ -23,7 +23,11 @@ export function Pickers({ model, mode, onModel, onMode }: Props) {
         align="start"
         side="top"
         trigger={
-          <button type="button" className={styles.pick} aria-label={modeLabel(mode)}>
+          <button
+            type="button"
+            className={`${styles.pick} ${styles.whole}`}
+            aria-label={modeLabel(mode)}
+          >
             <Shield size={15} aria-hidden="true" />
             <span>{modeName(mode)}</span>
             <ChevronDown size={14} aria-hidden="true" />

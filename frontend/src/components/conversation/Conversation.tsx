@@ -3,9 +3,12 @@
  * person scrolls up, and earlier parts are loaded when they come near the top.
  */
 import { ArrowDown } from "lucide-react";
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Virtualizer, type VirtualizerHandle } from "virtua";
+import { rowsToFill } from "../../fold/tail";
 import type { View } from "../../fold/view";
+import { drawn } from "../../lib/moments";
+import type { SessionController } from "../../store/controller";
 import { useController, useSession } from "../../store/session";
 import { t } from "../../strings";
 import { Spinner } from "../ui/controls";
@@ -14,8 +17,6 @@ import { Row, UnsentRow, WORKING, WorkingRow } from "./Row";
 import { onScrollRequest } from "./scrolling";
 
 const NEAR_TOP = 900;
-const FIRST_ROWS = 14;
-const TAIL = Array.from({ length: FIRST_ROWS }, (_, index) => index);
 const NEAR_END = 64;
 const UNSENT = "unsent:";
 /** Room below the last row, so that it never touches the composer. */
@@ -23,7 +24,7 @@ const END = "end";
 
 export function Conversation() {
   const controller = useController();
-  const [keys, first] = useTailFirst(useKeys());
+  const [keys, first] = useTailFirst(useKeys(), controller);
   const handle = useRef<VirtualizerHandle>(null);
   const scroller = useRef<HTMLDivElement>(null);
   const stuck = useRef(true);
@@ -122,12 +123,12 @@ export function Conversation() {
   );
 }
 
-function Entry({ id }: { id: string }) {
+const Entry = memo(function Entry({ id }: { id: string }) {
   if (id === END) return <div className={styles.end} />;
   if (id === WORKING) return <WorkingRow />;
   if (id.startsWith(UNSENT)) return <UnsentRow clientId={id.slice(UNSENT.length)} />;
   return <Row id={id} />;
-}
+});
 
 /** What is shown, in order: the log's rows, what the agent is about to do, what is not sent yet. */
 function useKeys(): readonly string[] {
@@ -154,20 +155,26 @@ function startsSoon(view: View): boolean {
  */
 function useTailFirst(
   keys: readonly string[],
+  { view }: SessionController,
 ): readonly [readonly string[], readonly number[] | undefined] {
-  const [all, setAll] = useState(keys.length <= FIRST_ROWS);
+  const [count] = useState(() => {
+    const items = view.rows.map((id) => view.items.get(id));
+    return keys.length - view.rows.length + rowsToFill(items, window.innerHeight);
+  });
+  const [all, setAll] = useState(keys.length <= count);
   useEffect(() => {
     if (all) return;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const frame = requestAnimationFrame(() => {
-      timer = setTimeout(() => setAll(true));
-    });
+    let shown = true;
+    void drawn().then(() => shown && setAll(true));
     return () => {
-      cancelAnimationFrame(frame);
-      clearTimeout(timer);
+      shown = false;
     };
   }, [all]);
-  return useMemo(() => (all ? [keys, undefined] : [keys.slice(-FIRST_ROWS), TAIL]), [all, keys]);
+  return useMemo(() => {
+    if (all) return [keys, undefined];
+    const tail = keys.slice(-count);
+    return [tail, [...tail.keys()]];
+  }, [all, count, keys]);
 }
 
 /** True in the one render in which rows were put in front. */

@@ -2,7 +2,7 @@
 import { CircleAlert, CircleCheck, Info, RefreshCw, TriangleAlert } from "lucide-react";
 import { memo, useEffect, useState } from "react";
 import type { ChangeItem, NoticeItem, ProblemItem } from "../../fold/view";
-import { sessionPath } from "../../lib/router";
+import { sessionPath } from "../../lib/routes";
 import { useApp } from "../../store/app";
 import { useSession } from "../../store/session";
 import { t } from "../../strings";
@@ -22,18 +22,20 @@ export const Problem = memo(function Problem({ item }: { item: ProblemItem }) {
     );
   }
   const retrying = item.retry === "retrying";
+  const passing = retrying || item.retry === "stopped";
   const Icon = retrying ? RefreshCw : CircleAlert;
   return (
     <div
       className={styles.note}
-      data-tone={retrying ? "warning" : "error"}
+      data-tone={passing ? "warning" : "error"}
       data-problem={item.retry}
     >
       <Icon size={18} aria-hidden="true" />
       <p>
         <span className={styles.noteTitle}>{title}.</span>{" "}
         <span className={styles.noteText}>
-          {item.message} {retrying ? <Retrying item={item} /> : null}
+          {item.retry === "stopped" ? null : item.message}{" "}
+          {retrying ? <Retrying item={item} /> : null}
         </span>
       </p>
     </div>

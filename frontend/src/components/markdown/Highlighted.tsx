@@ -1,6 +1,7 @@
-/** Code in colours. The highlighter is a chunk of its own, loaded with the first code shown. */
+/** Code in colours. The highlighter is a chunk of its own, loaded when the first code is drawn. */
 import type { ElementContent } from "hast";
 import { Fragment, type ReactNode, useDeferredValue, useEffect, useMemo, useState } from "react";
+import { drawn } from "../../lib/moments";
 import type { Highlighter } from "./highlighter";
 
 /** Longer code stays plain: colours of a whole log would cost more than they tell. */
@@ -10,10 +11,12 @@ let loaded: Highlighter | null = null;
 let loading: Promise<Highlighter> | null = null;
 
 function load(): Promise<Highlighter> {
-  loading ??= import("./highlighter").then((module) => {
-    loaded = module.highlight;
-    return loaded;
-  });
+  loading ??= drawn()
+    .then(() => import("./highlighter"))
+    .then((module) => {
+      loaded = module.highlight;
+      return loaded;
+    });
   return loading;
 }
 

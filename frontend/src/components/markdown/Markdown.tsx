@@ -1,14 +1,18 @@
-/** Markdown that may still be growing: finished blocks are kept, the last one is parsed again. */
+/**
+ * Markdown that may still be growing: finished blocks are kept, the last one is parsed again. What is
+ * finished when it comes is one block, since each call of the parser has its price.
+ */
 import { fromMarkdown } from "mdast-util-from-markdown";
 import { gfmFromMarkdown } from "mdast-util-gfm";
 import { gfm } from "micromark-extension-gfm";
-import { memo, useMemo, useRef } from "react";
-import { type Blocks, NO_BLOCKS, openFence, splitBlocks } from "./blocks";
+import { memo, useMemo, useRef, useState } from "react";
+import { type Blocks, NO_BLOCKS, oneBlock, openFence, splitBlocks } from "./blocks";
 import { CodeBlock } from "./CodeBlock";
 import styles from "./markdown.module.css";
 import { type Definitions, render } from "./render";
 
 const OPTIONS = { extensions: [gfm()], mdastExtensions: [gfmFromMarkdown()] };
+const MAX_WHOLE = 20_000;
 /** Beyond this a single block is no prose, and parsing it could take long. */
 const MAX_BLOCK = 60_000;
 /** Colours of code that grows are worked out again with every piece: only while that is quick. */
@@ -17,11 +21,12 @@ const DEFINITION = /^ {0,3}\[([^\]\n]{1,100})\]:\s+<?(\S+?)>?(?:\s|$)/gm;
 const NO_DEFINITIONS: Definitions = new Map();
 
 export function Markdown({ text, streaming = false }: { text: string; streaming?: boolean }) {
+  const [whole] = useState(!streaming && text.length <= MAX_WHOLE);
   const before = useRef<Blocks>(NO_BLOCKS);
   const blocks = useMemo(() => {
-    before.current = splitBlocks(text, before.current);
+    before.current = whole ? oneBlock(text) : splitBlocks(text, before.current);
     return before.current;
-  }, [text]);
+  }, [text, whole]);
   const defs = useMemo(() => (streaming ? NO_DEFINITIONS : definitionsOf(text)), [text, streaming]);
   return (
     <div className={styles.markdown} data-streaming={streaming}>

@@ -19,7 +19,8 @@ export interface Blocks {
   readonly tail: Block;
 }
 
-export const NO_BLOCKS: Blocks = { done: [], tail: { start: 0, text: "" } };
+export const oneBlock = (text: string): Blocks => ({ done: [], tail: { start: 0, text } });
+export const NO_BLOCKS: Blocks = oneBlock("");
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})/;
 const LIST_ITEM = /^\s*(?:[-*+]|\d{1,9}[.)])\s/;

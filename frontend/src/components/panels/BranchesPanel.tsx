@@ -5,7 +5,7 @@ import { api } from "../../api/client";
 import type { Branch } from "../../api/types";
 import { asTree, branchName } from "../../fold/family";
 import { whenShort } from "../../lib/format";
-import { comparePath, sessionPath } from "../../lib/router";
+import { comparePath, sessionPath } from "../../lib/routes";
 import { useSession } from "../../store/session";
 import { ui } from "../../store/ui";
 import { t } from "../../strings";

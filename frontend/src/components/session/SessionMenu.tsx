@@ -3,7 +3,8 @@ import { FileCode, FileDown, FileText, GitFork, History, Share2 } from "lucide-r
 import { useState } from "react";
 import { api } from "../../api/client";
 import type { ExportFormat } from "../../api/types";
-import { navigate, replayPath } from "../../lib/router";
+import { navigate } from "../../lib/router";
+import { replayPath } from "../../lib/routes";
 import { useSession } from "../../store/session";
 import { ui } from "../../store/ui";
 import { t } from "../../strings";

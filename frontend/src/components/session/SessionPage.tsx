@@ -1,5 +1,5 @@
 /** One session: owns its controller for as long as it is shown. */
-import { useEffect, useState } from "react";
+import { useEffect, useLayoutEffect, useState } from "react";
 import { titleOf } from "../../fold/title";
 import { navigate } from "../../lib/router";
 import { SessionController } from "../../store/controller";
@@ -21,7 +21,8 @@ import { useSessionShortcuts } from "./useSessionShortcuts";
 
 export function SessionPage({ id }: { id: string }) {
   const [controller, setController] = useState<SessionController | null>(null);
-  useEffect(() => {
+  // Before the browser paints: a session that is loaded already is in the first frame.
+  useLayoutEffect(() => {
     const next = new SessionController(id);
     setController(next);
     void next.open();

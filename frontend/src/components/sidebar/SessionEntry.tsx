@@ -2,7 +2,8 @@
 import { Archive, ArchiveRestore, Ellipsis, Pencil, Trash2 } from "lucide-react";
 import { memo, useState } from "react";
 import { wordsFor } from "../../api/errors";
-import { navigate, sessionPath } from "../../lib/router";
+import { navigate } from "../../lib/router";
+import { sessionPath } from "../../lib/routes";
 import { type Entry, sessions } from "../../store/sessions";
 import { ui } from "../../store/ui";
 import { t } from "../../strings";

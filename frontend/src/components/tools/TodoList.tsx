@@ -1,7 +1,6 @@
 /** A list of steps with their state: the plan, wherever it is shown. */
 import { Circle, CircleCheck, CircleDot } from "lucide-react";
-import type { Json, JsonObject, Todo } from "../../api/events";
-import { isObject } from "../../fold/structured";
+import type { Todo } from "../../api/events";
 import { t } from "../../strings";
 import styles from "./todos.module.css";
 
@@ -29,16 +28,4 @@ function Entry({ todo }: { todo: Todo }) {
       </span>
     </li>
   );
-}
-
-/** The list in a tool's input, as far as it is one. */
-export function todosOf(input: JsonObject): readonly Todo[] {
-  const { todos } = input;
-  if (!Array.isArray(todos)) return [];
-  return (todos as readonly Json[]).filter(isTodo);
-}
-
-function isTodo(value: Json): value is Json & Todo {
-  if (!isObject(value)) return false;
-  return typeof value["content"] === "string" && String(value["status"]) in ICONS;
 }

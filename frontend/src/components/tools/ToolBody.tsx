@@ -2,6 +2,7 @@
 import type { JsonObject } from "../../api/events";
 import { textOf } from "../../fold/messages";
 import { stringOf } from "../../fold/summary";
+import { todosOf } from "../../fold/todos";
 import type { ToolItem } from "../../fold/view";
 import { bytes } from "../../lib/format";
 import { useSession } from "../../store/session";
@@ -14,7 +15,7 @@ import { DiffView } from "./DiffView";
 import styles from "./details.module.css";
 import { OutputBlock } from "./OutputBlock";
 import { Terminal } from "./Terminal";
-import { TodoList, todosOf } from "./TodoList";
+import { TodoList } from "./TodoList";
 
 export function ToolBody({ item }: { item: ToolItem }) {
   return (

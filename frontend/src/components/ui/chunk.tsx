@@ -8,7 +8,7 @@ import { Loading } from "./states";
 
 export type Chunk<Props> = FunctionComponent<Props> & {
   /** Loads the code ahead. What fails here is told by whoever shows it, and tried again there. */
-  readonly load: () => void;
+  readonly load: () => Promise<void>;
 };
 
 /** The component that `fetch` gives; a spinner before, the error boundary when it cannot be had. */
@@ -50,5 +50,9 @@ export function chunk<Props extends object>(
     return Component ? <Component {...props} /> : <Loading text={t.session.loading} />;
   }
 
-  return Object.assign(Loaded, { load: () => void get().catch(() => undefined) });
+  return Object.assign(Loaded, {
+    load: async () => {
+      await get().catch(() => undefined);
+    },
+  });
 }

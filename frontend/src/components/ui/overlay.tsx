@@ -2,7 +2,7 @@
 import * as DialogPrimitive from "@radix-ui/react-dialog";
 import * as MenuPrimitive from "@radix-ui/react-dropdown-menu";
 import { Check, type LucideIcon, X } from "lucide-react";
-import { createContext, type ReactNode, useContext } from "react";
+import { createContext, type ReactNode, useContext, useRef } from "react";
 import { t } from "../../strings";
 import { Button, IconButton } from "./controls";
 import styles from "./overlay.module.css";
@@ -15,11 +15,22 @@ interface DialogProps {
 }
 
 export function Dialog({ open, onClose, title, children }: DialogProps) {
+  const opener = useRef<HTMLElement | null>(null);
   return (
     <DialogPrimitive.Root open={open} onOpenChange={(next) => !next && onClose()}>
       <DialogPrimitive.Portal>
         <DialogPrimitive.Overlay className={styles.scrim} />
-        <DialogPrimitive.Content className={styles.dialog} aria-describedby={undefined}>
+        <DialogPrimitive.Content
+          className={styles.dialog}
+          aria-describedby={undefined}
+          onOpenAutoFocus={() => {
+            opener.current = openerOf(document.activeElement);
+          }}
+          onCloseAutoFocus={(event) => {
+            event.preventDefault();
+            opener.current?.focus();
+          }}
+        >
           <DialogPrimitive.Title className={styles.title}>{title}</DialogPrimitive.Title>
           {/* Before the rest, so that a long dialog opens at its beginning: this takes the focus. */}
           <DialogPrimitive.Close asChild>
@@ -30,6 +41,13 @@ export function Dialog({ open, onClose, title, children }: DialogProps) {
       </DialogPrimitive.Portal>
     </DialogPrimitive.Root>
   );
+}
+
+/** Where the focus was when a dialog came; for an entry of a menu, which is gone, its button. */
+function openerOf(focused: Element | null): HTMLElement | null {
+  const button = focused?.closest("[role=menu]")?.getAttribute("aria-labelledby");
+  const opener = button ? document.getElementById(button) : focused;
+  return opener instanceof HTMLElement ? opener : null;
 }
 
 interface ConfirmProps {
