@@ -20,10 +20,10 @@ from bench.chaos.schedule import Blow
 from support.casualties import Family
 from support.waiting import DeadlineExceeded, wait_until
 
-PROBE_S = 20.0
-EARLY_S = 30.0
+PROBE_S = 40.0
+EARLY_S = 60.0
 PREY_S = 20.0
-REBIND_S = 40.0
+REBIND_S = 60.0
 GATEWAY_PAUSE_S = 7.0
 """Longer than a worker waits for its writer."""
 
