@@ -182,6 +182,10 @@ def _turns(case: Case, findings: Findings) -> None:
         if body["type"] == "user.message" and begun[body["id"]] != 1:
             heading = "doubled" if begun[body["id"]] else "unmarked"
             findings.add(heading, case, f"{body['id']} had {begun[body['id']]} turns")
+    said = [body["id"] for body in bodies if body["type"] == "user.message"]
+    known = set(said)
+    if [message for message in said if message in begun] != [m for m in begun if m in known]:
+        findings.add("reordered", case, "messages had their turns in another order")
     for start in starts:
         if ends[start["id"]] != 1:
             heading = "doubled" if ends[start["id"]] else "unmarked"

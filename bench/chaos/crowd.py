@@ -42,8 +42,9 @@ class Person:
 
     @property
     def writing(self) -> bool:
-        """Whether somebody sees text that is still being written."""
-        return any(len(text) > 10 for viewer in self.viewers for text in viewer.open.values())
+        """Whether somebody who is connected sees text that is still being written."""
+        connected = [viewer for viewer in self.viewers if viewer.closed is None]
+        return any(len(text) > 10 for viewer in connected for text in viewer.open.values())
 
     def unfinished(self) -> int:
         """Messages that were accepted and whose turn's end nobody here has seen."""

@@ -69,7 +69,8 @@ class Ground:
 
     async def close(self) -> None:
         for name in tuple(self._pids):
-            self.kill(name)
+            with suppress(ProcessLookupError):
+                self.kill(name)
         await asyncio.to_thread(self._stack.close)
         if not self.keep_logs:
             shutil.rmtree(self.directory, ignore_errors=True)
@@ -98,8 +99,8 @@ class Ground:
         return self._pids[name]
 
     def kill(self, name: str) -> None:
-        with suppress(ProcessLookupError, KeyError):
-            os.kill(self._pids[name], signal.SIGKILL)
+        """Raises ProcessLookupError when it had ended by itself: that would be no kill."""
+        os.kill(self._pids[name], signal.SIGKILL)
 
     def lives(self, name: str) -> bool:
         return psutil.pid_exists(self._pids[name])
@@ -211,7 +212,9 @@ class Ground:
 
     async def _listening(self, name: str, port: int) -> None:
         def there() -> bool:
-            return listens(port) or not self.lives(name)
+            if not self.lives(name):
+                raise RuntimeError(f"{name} ended while it started: see {name}.log")
+            return listens(port)
 
         await wait_until(there, START_S, f"{name} listening")
 

@@ -20,10 +20,10 @@ from bench.chaos.schedule import Blow
 from support.casualties import Family
 from support.waiting import DeadlineExceeded, wait_until
 
-PROBE_S = 20.0
-EARLY_S = 30.0
+PROBE_S = 40.0
+EARLY_S = 60.0
 PREY_S = 20.0
-REBIND_S = 40.0
+REBIND_S = 60.0
 GATEWAY_PAUSE_S = 7.0
 """Longer than a worker waits for its writer."""
 
@@ -109,10 +109,12 @@ class Havoc:
         return bool(reached)
 
     async def _reached(self, place: str, deadline: float = PROBE_S) -> list[tuple[str, str]]:
-        """Arms the place in all gateways that run: who passed it, and with what in hand."""
-        armed = {
-            name: self._ground.points(name) / place for name in GATEWAYS if name not in self._busy
-        }
+        """Arms the place in all gateways: who passed it, and with what in hand.
+
+        When all of them run: some places are passed only by who is beside another.
+        """
+        await wait_until(lambda: not self._busy, REBIND_S, "all gateways running")
+        armed = {name: self._ground.points(name) / place for name in GATEWAYS}
         for path in armed.values():
             path.touch()
         with suppress(DeadlineExceeded):
@@ -129,7 +131,11 @@ class Havoc:
 
     async def _wake_late(self, blow: Blow) -> bool:
         """A gateway stops with facts in its hand, their worker dies, the session is bound again;
-        when the new epoch has come as far as the old one, the gateway goes on."""
+        when the new epoch has come as far as the old one, the gateway goes on.
+
+        The facts are early ones, so a worker dies first, for another to begin.
+        """
+        _killed(await self._prey(blow, lambda person: person.unfinished() > 0))
         reached = await self._reached(BEFORE_APPEND, EARLY_S)
         woken = False
         for name, note in reached:
@@ -208,8 +214,10 @@ class Havoc:
         family = await self._prey(blow, lambda person: person.writing)
         if family is None:
             return False
-        with suppress(psutil.NoSuchProcess):
+        try:
             family.head.suspend()
+        except psutil.NoSuchProcess:
+            return False
 
         async def go_on() -> None:
             await asyncio.sleep(WORKER_PAUSE_S)
@@ -269,9 +277,7 @@ class Havoc:
             await asyncio.sleep(1 + 2 * blow.how)
         finally:
             await asyncio.to_thread(self._ground.stores.fill, False)
-            # A server that could not write its own log has ended.
-            if not self._ground.stores.postgres_runs():
-                await asyncio.to_thread(self._ground.stores.kill_postgres)
+            await asyncio.to_thread(self._ground.stores.revive_postgres)
         return True
 
 

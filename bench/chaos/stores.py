@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -20,7 +19,7 @@ from support.casualties import Family
 from support.choke import Choke
 from support.postgres import PostgresServer
 from support.valkey import ValkeyServer
-from support.waiting import DeadlineExceeded, wait_until
+from support.waiting import DeadlineExceeded, wait_until, wait_until_sync
 
 SOCKET = ".s.PGSQL.5432"
 DISK = "size=700m,mode=0700"
@@ -72,19 +71,27 @@ class Stores:
 
     def kill_postgres(self) -> None:
         """All of it at once, and a start on what it left."""
-        with suppress(psutil.NoSuchProcess):
-            family = Family.of(self.postgres.pid)
-            for process in (family.head, *family.below):
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
-            psutil.wait_procs([family.head, *family.below], timeout=10)
+        _must_run(self.postgres.running, "PostgreSQL")
+        family = Family.of(self.postgres.pid)
+        family.kill()
+        for process in family.below:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs([family.head, *family.below], timeout=10)
         self.postgres.start()
 
-    def postgres_runs(self) -> bool:
-        with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(str(self.postgres.directory / SOCKET)) == 0
+    def revive_postgres(self) -> None:
+        """After a full disk: a server that could not write its own log ends, or recovers."""
+
+        def up() -> bool:
+            if not self.postgres.running:
+                self.postgres.start()
+            return self.postgres.ready()
+
+        wait_until_sync(up, 60, "PostgreSQL accepting connections again")
 
     def kill_valkey(self) -> None:
+        _must_run(self.valkey.running, "Valkey")
         self.valkey.kill()
         self.valkey.start()
 
@@ -150,3 +157,9 @@ class Stores:
             self._stack.callback(subprocess.run, unmount, check=False)
             # Stopped before its disk goes: callbacks run in the opposite order.
             self._stack.callback(self.postgres.stop)
+
+
+def _must_run(runs: bool, what: str) -> None:
+    """What has ended by itself cannot be killed, and nobody expected its end."""
+    if not runs:
+        raise RuntimeError(f"{what} had ended by itself")

@@ -56,6 +56,19 @@ def with_row(case: Case, row: Row) -> Case:
     return replace(case, log=[*case.log, row])
 
 
+def turns_out_of_order(case: Case) -> Case:
+    """A second message, said after the first, whose turn came before."""
+    first, *others = case.log
+    again = json.dumps({"type": "user.message", "id": "m2", "client_id": "c2"})
+    early = json.dumps({"type": "span.turn_start", "id": "s2", "message_ids": ["m2"]})
+    return replace(case, log=[
+        first,
+        Row(2, None, None, "m2", "user.message", again),
+        Row(3, 1, 1, "s2", "span.turn_start", early),
+        *others,
+    ])  # fmt: skip
+
+
 def broken_cases() -> dict[str, tuple[Case, str]]:
     case = sound()
     view = case.views[0]
@@ -100,6 +113,7 @@ def broken_cases() -> dict[str, tuple[Case, str]]:
                                json.dumps({"type": "user.message", "id": "m3"}))),
             "unmarked",
         ),
+        "turns-out-of-order": (turns_out_of_order(case), "reordered"),
         "open-text": (replace(case, views=[replace(view, open={"a2": b"half"})]), "unmarked"),
     }  # fmt: skip
 

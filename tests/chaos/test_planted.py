@@ -1,7 +1,14 @@
-"""Short chaos runs on real servers: sound without a mistake, never with one."""
+"""Short chaos runs on real servers: sound without a mistake, never with one.
+
+A mistake is caught when the promise that it breaks is seen to be broken: any other bad end might
+have any other reason. One blow meets all three: a gateway stops with facts in its hand, their
+session goes on without it, and it wakes up. Then what it had acknowledged is not in the log, nor is
+what it had shown, and what it goes on to write belongs to an epoch that is over.
+"""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +21,11 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 SEED = "3"
+BROKEN = {
+    "acknowledge-first": r"^lost: .* epoch \d+: n \d+ was acknowledged, the log has \d+$",
+    "show-first": r"^lost: .* \S+ \S+ was shown as \d+, the log has \S+$",
+    "forget-epochs": r"^doubled: .* epoch \d+ wrote after it was fenced$",
+}
 
 
 def chaos(*options: str) -> subprocess.CompletedProcess[str]:
@@ -29,8 +41,6 @@ def test_a_short_run_loses_nothing() -> None:
 
 @pytest.mark.parametrize("plant", sorted(PLANTS))
 def test_a_planted_mistake_is_caught(plant: str) -> None:
-    done = chaos("--plant", plant)
+    done = chaos("--plant", plant, "--sessions", "2", "--only", "old epoch woken late")
     assert done.returncode == 1, done.stdout + done.stderr
-    # A promise is seen to be broken; a run that only ended badly is no finding.
-    assert f"seed {SEED} part 1/1: " in done.stdout
-    assert "0 lost 0 doubled 0 reordered" not in done.stdout
+    assert re.search(BROKEN[plant], done.stderr, re.MULTILINE), done.stdout + done.stderr

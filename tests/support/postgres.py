@@ -60,6 +60,14 @@ class PostgresServer:
             raise RuntimeError("this PostgreSQL server is not started")
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.running
+
+    def ready(self) -> bool:
+        """Whether it accepts connections."""
+        return self._run("pg_isready", "-q", "-h", self.directory, check=False) == 0
+
     def start(self) -> None:
         """Starts on the same data again after a stop or a kill; returns when it accepts."""
         settings = {**self._settings, "unix_socket_directories": str(self.directory)}
@@ -75,7 +83,7 @@ class PostgresServer:
         def ready() -> bool:
             if not process.running:
                 raise RuntimeError(f"PostgreSQL ended at its start:\n{process.tail()}")
-            return self._run("pg_isready", "-q", "-h", self.directory, check=False) == 0
+            return self.ready()
 
         wait_until_sync(ready, 60, "PostgreSQL accepting connections")
 

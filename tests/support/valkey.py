@@ -30,6 +30,10 @@ class ValkeyServer:
             raise RuntimeError("this Valkey server is not started")
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.running
+
     def start(self) -> None:
         process = ServerProcess(
             [binary(), "--port", "0", "--unixsocket", self._socket, "--save", "",
