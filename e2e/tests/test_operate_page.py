@@ -67,4 +67,4 @@ def test_each_command_of_the_operators_page_works(
     for group in ("remove", "purge"):
         for block in of(group):
             shell.run(block)
-    assert "csp" not in installation.kubectl("get", "namespaces", "-o", "name").split("/")
+    assert "namespace/csp" not in installation.kubectl("get", "namespaces", "-o", "name").split()

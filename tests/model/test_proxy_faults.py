@@ -13,6 +13,7 @@ import pytest
 from anthropic import AsyncAnthropic
 
 from csp_controlplane.store.database import Database
+from csp_controlplane.store.migrate import migrate
 from support.models import (
     FINE,
     MODEL,
@@ -92,6 +93,27 @@ async def test_sigterm_cuts_what_does_not_end_in_time_and_still_settles_it(
         await wait_until(lambda: not proxy.process.running, 10, "the proxy ended")
     (row,) = await requests_of(database_url, session.id)
     assert (row["status"], row["input_tokens"]) == ("settled", 900)
+
+
+async def test_a_proxy_that_is_there_before_the_first_migration_waits_for_it(
+    scripted: ScriptedServer, redis_url: str
+) -> None:
+    postgres = PostgresServer()
+    try:
+        postgres.start()
+        url = postgres.url()
+        with ProxyServer(scripted.url, url, redis_url) as proxy:
+            log = postgres.directory / "log"
+            await wait_until(
+                lambda: 'role "csp_app" does not exist' in log.read_text(), 30, "a first attempt"
+            )
+            await asyncio.to_thread(migrate, url)
+            db = await Database.connect(url)
+            session = await bind_session(db)
+            await db.close()
+            assert await status_of(proxy, session, FINE) == 200
+    finally:
+        postgres.close()
 
 
 @pytest.mark.faults

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import asyncpg
 import structlog
 import uvicorn
 import uvloop
@@ -26,6 +27,8 @@ from csp_controlplane.store.database import DATABASE_AWAY, Database
 log = structlog.get_logger(__name__)
 
 _DATABASE_WAIT_S = 30.0
+_NOT_PREPARED = asyncpg.InvalidParameterValueError
+"""The first migration makes the role that everything works as, and may still be running."""
 _FAILED = 1
 
 
@@ -121,10 +124,11 @@ async def _connect(database: DatabaseSettings) -> Database | None:
                 max_size=database.max_connections,
                 application="csp-proxy",
             )
-        except DATABASE_AWAY as error:
+        except (*DATABASE_AWAY, _NOT_PREPARED) as error:
             if loop.time() > deadline:
                 log.error(
-                    "the database does not answer: check CSP_DATABASE_URL and that PostgreSQL runs",
+                    "the database does not answer or is not prepared: check CSP_DATABASE_URL, that "
+                    "PostgreSQL runs and that its migrations have run",
                     error=f"{type(error).__name__}: {error}",
                 )
                 return None
