@@ -1,7 +1,7 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
-import { compressed } from "./build/compress";
-import { inlineScript } from "./build/inline";
+import { compressed } from "./bundling/compress";
+import { inlineScript } from "./bundling/inline";
 
 // A running gateway for `npm run dev` and `vite preview`.
 const gateway = process.env["CSP_DEV_GATEWAY"] ?? "http://127.0.0.1:8400";
