@@ -114,7 +114,8 @@ export const sessionStrings = {
       turn_time_limit: "This took longer than one answer may take.",
       session_time_limit: "The session reached its time limit.",
       session_ended: "The session was ended.",
-      message_changed: "The message was changed just as its answer began. Retry to ask with the new text.",
+      message_changed:
+        "The message was changed just as its answer began. Retry to ask with the new text.",
       message_cancelled: "The message was taken back just as its answer began.",
       files_taken_back: "The files were taken back to an earlier message.",
       api_error: "The model did not answer.",
