@@ -9,7 +9,7 @@ import { ui } from "../../store/ui";
 import { t } from "../../strings";
 import { IconButton } from "../ui/controls";
 import { Confirm, Menu, MenuItem, MenuSeparator } from "../ui/overlay";
-import { follow } from "./Sidebar";
+import { follow } from "./follow";
 import styles from "./sidebar.module.css";
 
 interface Props {

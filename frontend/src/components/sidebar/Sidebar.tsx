@@ -1,12 +1,12 @@
 /** The person's sessions: searched, grouped by day, with their state at a glance. */
 import { PanelLeftClose, Plus, Search } from "lucide-react";
-import { type MouseEvent, useEffect, useState } from "react";
-import { navigate } from "../../lib/router";
+import { useEffect, useState } from "react";
 import { type Entry, sessions, useSessions } from "../../store/sessions";
 import { ui } from "../../store/ui";
 import { t } from "../../strings";
 import { Button, IconButton } from "../ui/controls";
 import { Mark } from "../ui/Mark";
+import { follow } from "./follow";
 import { SessionEntry } from "./SessionEntry";
 import styles from "./sidebar.module.css";
 
@@ -44,16 +44,6 @@ export function Sidebar({ current }: { current: string | null }) {
       </div>
     </nav>
   );
-}
-
-/** A link within the page; with a modifier it stays what the browser makes of it. */
-export function follow(path: string) {
-  return (event: MouseEvent) => {
-    if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
-    event.preventDefault();
-    navigate(path);
-    ui.closeDrawer();
-  };
 }
 
 function SearchField() {
