@@ -159,6 +159,7 @@ async def test_the_whole_way_is_possible_by_keyboard(visitor: Visitor) -> None:
     outline = await allow.evaluate("e => getComputedStyle(e).outlineStyle")
     assert outline == "solid"
     await page.keyboard.press("Enter")
+    await expect(page.locator("#conversation")).to_be_focused()
     await visitor.settled()
     await page.keyboard.press("Alt+F")
     await expect(page.get_by_role("complementary")).to_be_visible()

@@ -14,7 +14,7 @@ import { t } from "../../strings";
 import { Spinner } from "../ui/controls";
 import styles from "./conversation.module.css";
 import { Row, UnsentRow, WORKING, WorkingRow } from "./Row";
-import { onScrollRequest } from "./scrolling";
+import { CONVERSATION_ID, onScrollRequest } from "./scrolling";
 
 const NEAR_TOP = 900;
 const NEAR_END = 64;
@@ -100,7 +100,7 @@ export function Conversation() {
         aria-label={t.session.log}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
         tabIndex={0}
-        id="conversation"
+        id={CONVERSATION_ID}
       >
         <Virtualizer
           ref={handle}

@@ -11,3 +11,10 @@ export function onScrollRequest(listener: Listener): () => void {
 export function scrollConversation(rowId: string | null): void {
   for (const listener of listeners) listener(rowId);
 }
+
+export const CONVERSATION_ID = "conversation";
+
+/** Puts the focus on the conversation itself, where it stands. */
+export function focusConversation(): void {
+  document.getElementById(CONVERSATION_ID)?.focus({ preventScroll: true });
+}

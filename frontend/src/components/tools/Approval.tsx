@@ -14,6 +14,7 @@ import { Terminal } from "./Terminal";
 import { Input } from "./ToolBody";
 import { Glyph } from "./ToolCard";
 import { useAnswering } from "./useAnswering";
+import { useConfirm } from "./useConfirm";
 
 export function Approval({ item }: { item: ToolItem }) {
   const mode = useUi((state) => (state.answering?.id === item.id ? state.answering.mode : null));
@@ -55,8 +56,9 @@ function Wanted({ item }: { item: ToolItem }) {
 function Actions({ item }: { item: ToolItem }) {
   const controller = useController();
   const keys = useUi((state) => state.singleKeys);
+  const confirm = useConfirm();
   const allow = (scope: "once" | "session") =>
-    controller.sender.confirm({ tool_use_id: item.id, result: "allow", scope });
+    confirm({ tool_use_id: item.id, result: "allow", scope });
   const key = (letter: string) => (keys ? letter : `Alt ${letter}`);
   return (
     <div className={styles.actions}>
@@ -92,14 +94,13 @@ function Actions({ item }: { item: ToolItem }) {
 }
 
 function DenyForm({ item }: { item: ToolItem }) {
-  const controller = useController();
+  const confirm = useConfirm();
   const [message, setMessage] = useState("");
   const send = (event?: FormEvent) => {
     event?.preventDefault();
     const text = message.trim();
     const answer = { tool_use_id: item.id, result: "deny" } as const;
-    controller.sender.confirm(text ? { ...answer, deny_message: text } : answer);
-    ui.answer(null);
+    confirm(text ? { ...answer, deny_message: text } : answer);
   };
   return (
     <form className={styles.form} onSubmit={send}>

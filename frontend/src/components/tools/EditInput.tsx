@@ -2,14 +2,14 @@
 import { type FormEvent, useId, useMemo, useState } from "react";
 import type { Json, JsonObject } from "../../api/events";
 import type { ToolItem } from "../../fold/view";
-import { useController } from "../../store/session";
 import { ui } from "../../store/ui";
 import { t } from "../../strings";
 import { Button } from "../ui/controls";
 import styles from "./approval.module.css";
+import { useConfirm } from "./useConfirm";
 
 export function EditInput({ item }: { item: ToolItem }) {
-  const controller = useController();
+  const confirm = useConfirm();
   const errorId = useId();
   const initial = useMemo(() => fieldsOf(item.input), [item.input]);
   const [fields, setFields] = useState(initial);
@@ -25,8 +25,7 @@ export function EditInput({ item }: { item: ToolItem }) {
       }
       input[name] = value;
     }
-    controller.sender.confirm({ tool_use_id: item.id, result: "allow", updated_input: input });
-    ui.answer(null);
+    confirm({ tool_use_id: item.id, result: "allow", updated_input: input });
   };
   return (
     <form

@@ -3,11 +3,11 @@ import { MessageCircleQuestion } from "lucide-react";
 import { useMemo, useState } from "react";
 import { type Question, questionsOf } from "../../fold/questions";
 import type { ToolItem } from "../../fold/view";
-import { useController } from "../../store/session";
 import { t } from "../../strings";
 import { Button } from "../ui/controls";
 import styles from "./question.module.css";
 import { useAnswering } from "./useAnswering";
+import { useConfirm } from "./useConfirm";
 
 interface Given {
   readonly labels: readonly string[];
@@ -17,7 +17,7 @@ interface Given {
 const NONE: Given = { labels: [], other: null };
 
 export function QuestionCard({ item }: { item: ToolItem }) {
-  const controller = useController();
+  const confirm = useConfirm();
   const sending = useAnswering(item.id);
   const questions = useMemo(() => questionsOf(item.input), [item.input]);
   const [given, setGiven] = useState<Readonly<Record<string, Given>>>({});
@@ -28,10 +28,10 @@ export function QuestionCard({ item }: { item: ToolItem }) {
       const labels = answerOf(given[question]);
       answers[question] = multiSelect ? labels : (labels[0] ?? "");
     }
-    controller.sender.confirm({ tool_use_id: item.id, result: "allow", answers });
+    confirm({ tool_use_id: item.id, result: "allow", answers });
   };
   const skip = () =>
-    controller.sender.confirm({
+    confirm({
       tool_use_id: item.id,
       result: "deny",
       deny_message: t.question.skipped,
