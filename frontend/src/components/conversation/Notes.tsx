@@ -6,7 +6,7 @@ import { sessionPath } from "../../lib/routes";
 import { useApp } from "../../store/app";
 import { useSession } from "../../store/session";
 import { t } from "../../strings";
-import { follow } from "../sidebar/Sidebar";
+import { follow } from "../sidebar/follow";
 import styles from "./rows.module.css";
 
 export const Problem = memo(function Problem({ item }: { item: ProblemItem }) {

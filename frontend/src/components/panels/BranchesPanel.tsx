@@ -9,7 +9,7 @@ import { comparePath, sessionPath } from "../../lib/routes";
 import { useSession } from "../../store/session";
 import { ui } from "../../store/ui";
 import { t } from "../../strings";
-import { follow } from "../sidebar/Sidebar";
+import { follow } from "../sidebar/follow";
 import { IconButton } from "../ui/controls";
 import styles from "./branches.module.css";
 import panelStyles from "./panels.module.css";

@@ -12,7 +12,7 @@ import type { LogSource } from "../../store/reader";
 import { SessionContext } from "../../store/session";
 import { t } from "../../strings";
 import { Conversation } from "../conversation/Conversation";
-import { follow } from "../sidebar/Sidebar";
+import { follow } from "../sidebar/follow";
 import { IconButton } from "../ui/controls";
 import { Blank, Loading } from "../ui/states";
 import styles from "./replay.module.css";
