@@ -86,7 +86,8 @@ async def test_all_of_it_stopped_in_mid_answer_keeps_what_was_said_and_says_why(
             await asyncio.to_thread(stack.start)
             await viewer.connect(deadline=60)
             end = await viewer.turn_end(message, 60)
-            assert (end["outcome"], end["reason"]) == ("interrupted", "shutdown")
+            reason = (end["outcome"], end["reason"])
+            assert reason == ("interrupted", "shutdown"), viewer.sentences()
             kept = viewer.text() or "".join(part["text"] for part in end["partial"])
             assert len(kept) >= shown
             assert "The worker is being stopped." in viewer.sentences()
