@@ -17,7 +17,7 @@ import httpx
 import psutil
 import pytest
 
-from csp_controlplane.runtime.protocol import NoCapacity, WorkerGone
+from csp_controlplane.runtime.protocol import NoCapacity, RuntimeStopping, WorkerGone
 from csp_controlplane.supervisor.settings import SupervisorSettings
 from csp_crds.agent import AgentSpec, Limits, McpServer
 from support.pool_of_workers import PoolOfWorkers, pool_of_workers
@@ -75,6 +75,14 @@ async def test_a_claim_is_idempotent_also_when_it_comes_twice_at_once(cold: Pool
     assert await cold.runtime.wait_ready("sesn_1", 20) == first
     assert cold.workers.claimed == 1
     assert not first.warm
+
+
+async def test_who_is_stopping_gives_out_no_worker(cold: PoolOfWorkers) -> None:
+    await cold.runtime.create("sesn_1", "local", SPEC)
+    await cold.runtime.wait_ready("sesn_1", 20)
+    await cold.workers.close()
+    with pytest.raises(RuntimeStopping):
+        await cold.runtime.create("sesn_1", "local", SPEC)
 
 
 async def test_a_session_of_the_profile_gets_a_warm_spare_and_the_pool_refills(

@@ -159,8 +159,8 @@ class Binder:
             session.log.notice(
                 "workspace_lost",
                 "warning",
-                "The files of this session were on a server that is gone. The conversation is "
-                "intact; files that are needed have to be made again.",
+                "The files of this session are not here any more: they have to be made again "
+                "where they are needed. The conversation is intact.",
             )
         start = await session.start(seat, list(request.allowed_rules), self._tools.clock)
         self.session = session

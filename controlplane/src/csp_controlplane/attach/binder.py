@@ -18,7 +18,12 @@ import structlog
 from csp_controlplane.attach import inputs, lifecycle, workspace
 from csp_controlplane.attach.core import Core
 from csp_controlplane.live.hub import Hub
-from csp_controlplane.runtime.protocol import NoCapacity, RuntimeUnavailable, WorkerRef
+from csp_controlplane.runtime.protocol import (
+    NoCapacity,
+    RuntimeStopping,
+    RuntimeUnavailable,
+    WorkerRef,
+)
 from csp_controlplane.store import environments, sessions
 from csp_controlplane.store.sessions import Binding, SessionRow
 from csp_crds.agent import AgentSpec
@@ -43,7 +48,7 @@ class Bound:
 async def bind(core: Core, hub: Hub, row: SessionRow) -> Bound | None:
     """A bound worker, or None: the lease went to another gateway, or the session to rest.
 
-    Raises BindFailed.
+    Raises BindFailed, RuntimeStopping.
     """
     started = time.perf_counter()
     ref = await _worker(core, row)
@@ -109,6 +114,8 @@ async def _worker(core: Core, row: SessionRow) -> WorkerRef:
         return await core.runtime.wait_ready(row.id, core.settings.bind_deadline)
     except NoCapacity as error:
         raise BindFailed(str(error)) from None
+    except RuntimeStopping:
+        raise
     except (RuntimeUnavailable, TimeoutError) as error:
         log.warning("runtime_away", session_id=row.id, error=str(error))
         raise BindFailed("No worker has become ready yet. csp keeps trying.") from None

@@ -17,6 +17,7 @@ import orjson
 
 from csp_controlplane.runtime.protocol import (
     NoCapacity,
+    RuntimeStopping,
     RuntimeUnavailable,
     WorkerGone,
     WorkerRef,
@@ -65,11 +66,13 @@ class LocalRuntime:
         owner: str = "",
         pool: str | None = None,
     ) -> None:
-        """Asks for a worker. Raises NoCapacity, RuntimeUnavailable."""
+        """Asks for a worker. Raises NoCapacity, RuntimeStopping, RuntimeUnavailable."""
         body = {"tenant": tenant, "spec": spec.model_dump(mode="json")}
         answer = await self._call("PUT", session_id, json=body)
         if answer.status_code == 503:
             raise NoCapacity(_message(answer))
+        if answer.status_code == 410:
+            raise RuntimeStopping(_message(answer))
         self._expect(answer, 200)
 
     async def wait_ready(self, session_id: str, deadline_s: float) -> WorkerRef:

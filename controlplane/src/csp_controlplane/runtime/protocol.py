@@ -17,6 +17,10 @@ class RuntimeUnavailable(Exception):
     """The runtime did not answer; the call may be repeated."""
 
 
+class RuntimeStopping(RuntimeUnavailable):
+    """It is being stopped and gives out no more workers: no trouble that a person is told of."""
+
+
 class NoCapacity(Exception):
     """No worker could be started; the text says why in words for a person."""
 

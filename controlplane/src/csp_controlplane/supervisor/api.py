@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 from csp_controlplane.supervisor.memory import Memory
 from csp_controlplane.supervisor.worker import Worker
-from csp_controlplane.supervisor.workers import CannotStart, Workers
+from csp_controlplane.supervisor.workers import CannotStart, Stopping, Workers
 from csp_crds.agent import AgentSpec
 
 LONGEST_WAIT_S = 120.0
@@ -68,6 +68,8 @@ class SupervisorApi:
             worker = await self._workers.claim(session_id, body.spec)
         except CannotStart as error:
             return JSONResponse({"message": str(error)}, 503)
+        except Stopping:
+            return JSONResponse({"message": "csp is stopping."}, 410)
         return _shown(worker)
 
     async def _show(self, request: Request) -> Response:

@@ -38,6 +38,10 @@ class CannotStart(Exception):
     """A session's worker could not be started; the text is for a person."""
 
 
+class Stopping(Exception):
+    """No worker is given out any more: everything is being stopped."""
+
+
 class Workers:
     """The registry. Lives in the supervisor's loop; nothing here is shared with threads."""
 
@@ -60,13 +64,16 @@ class Workers:
     # ---- for sessions ---------------------------------------------------------------------------
 
     async def claim(self, session_id: str, spec: AgentSpec) -> Worker:
-        """The session's worker: the one it has, a spare, or a new one. Raises CannotStart."""
+        """The session's worker: the one it has, a spare, or a new one.
+
+        Raises CannotStart, Stopping.
+        """
         async with self._claiming:
             present = self._by_session.get(session_id)
             if present is not None:
                 return present
             if self._closing:
-                raise CannotStart("csp is stopping.")
+                raise Stopping
             self._failures.pop(session_id, None)
             now = asyncio.get_running_loop().time()
             self.demand.used(spec, now)
