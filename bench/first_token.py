@@ -11,7 +11,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import httpx
 import psutil
@@ -84,7 +84,7 @@ async def measure(quick: bool) -> list[Figure]:
 
 async def _second_turns(stack: Stack, api: httpx.AsyncClient, count: int) -> Figure:
     await asyncio.to_thread(wait_warm, stack)
-    session = await _session(stack, api)
+    session = await open_session(api, stack.url, stack.headers)
     await asyncio.to_thread(wait_warm, stack)  # the spare that takes the place of the claimed one
     async with bare_agent(stack.directory, _model(stack), _spec(), spare=False) as bare:
         await session.first_token(ANSWER)
@@ -111,22 +111,22 @@ async def _cold_pair(stack: Stack, api: httpx.AsyncClient, bare: BareAgent, turn
         return time.monotonic_ns() - began + await bare.first_token(ANSWER)
 
     async def ours() -> int:
-        session = await _session(stack, api)
+        session = await open_session(api, stack.url, stack.headers)
         taken = await session.first_token(ANSWER)
         session.socket.close()
         (await api.delete(f"/sessions/{session.id}")).raise_for_status()
         return taken
 
-    return await _in_turn(theirs, ours, turn)
+    return await in_turn(theirs, ours, turn)
 
 
 async def _pair(bare: BareAgent, session: Session, turn: int) -> Pair:
-    return await _in_turn(
+    return await in_turn(
         lambda: bare.first_token(ANSWER), lambda: session.first_token(ANSWER), turn
     )
 
 
-async def _in_turn(
+async def in_turn(
     baseline: Callable[[], Awaitable[int]], subject: Callable[[], Awaitable[int]], turn: int
 ) -> Pair:
     """Whoever goes first changes from pair to pair."""
@@ -136,13 +136,14 @@ async def _in_turn(
     return Pair(await baseline(), await subject())
 
 
-async def _session(stack: Stack, api: httpx.AsyncClient) -> Session:
+async def open_session(api: httpx.AsyncClient, url: str, headers: Mapping[str, str]) -> Session:
+    """A new session of the installation at this address, and its socket."""
     answer = await api.post("/sessions", json={"title": "bench"})
     answer.raise_for_status()
     session_id = str(answer.json()["id"])
-    port = int(stack.url.rsplit(":", 1)[1])
+    at = httpx.URL(url)
     path = f"/api/v1/sessions/{session_id}/ws?after=0"
-    socket = await open_socket(Tally(), port, path, stack.headers)
+    socket = await open_socket(Tally(), at.port or 80, path, dict(headers), at.host)
     async with asyncio.timeout(TURN_S):
         await socket.caught_up
     return Session(session_id, socket)

@@ -202,19 +202,21 @@ async def open_bare(tally: Tally, port: int) -> BareClient:
     return client
 
 
-async def open_socket(tally: Tally, port: int, path: str, headers: dict[str, str]) -> SocketClient:
+async def open_socket(
+    tally: Tally, port: int, path: str, headers: dict[str, str], host: str = LOOPBACK
+) -> SocketClient:
     """Connected; await `caught_up` for more. Raises OSError when nobody listens."""
     loop = asyncio.get_running_loop()
     _, client = await loop.create_connection(
-        lambda: SocketClient(tally, upgrade(path, headers)), sock=await _connected(port)
+        lambda: SocketClient(tally, upgrade(path, headers)), sock=await _connected(port, host)
     )
     return client
 
 
-async def _connected(port: int) -> socket.socket:
+async def _connected(port: int, host: str = LOOPBACK) -> socket.socket:
     connection = socket.socket()
     connection.setblocking(False)
     # Room for packets of one event each: the kernel counts several times their size.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-    await asyncio.get_running_loop().sock_connect(connection, (LOOPBACK, port))
+    await asyncio.get_running_loop().sock_connect(connection, (host, port))
     return connection

@@ -12,11 +12,13 @@ from typing import Any
 
 import httpx
 
+from csp_crds import names
 from e2e.images.build import SERVERS_REFERENCE, VERSION
 from e2e.node import binaries
 from e2e.node.binaries import ROOT
 from e2e.node.provider import Cluster, run
 from support.processes import ServerProcess, free_port
+from support.waiting import wait_until_sync
 
 CHART = ROOT / "charts" / "csp"
 NAMESPACE = "csp"
@@ -38,7 +40,7 @@ VALUES: dict[str, Any] = {
         "default": {
             "template": {
                 "resources": {
-                    "requests": {"cpu": "10m", "memory": "128Mi"},
+                    "requests": {"cpu": "50m", "memory": "128Mi"},
                     "limits": {"memory": "1Gi"},
                 }
             },
@@ -130,6 +132,17 @@ class Installation:
             "wait", "agentpool/default", "--for=condition=Available", f"--timeout={timeout:.0f}s",
             timeout=timeout + 30,
         )  # fmt: skip
+
+    def warm_pods(self) -> list[dict[str, Any]]:
+        """Those that wait for a session and could have one now."""
+        found = self.get("pods", "-l", f"{names.STATE}={names.STATE_WARM}")
+        return [
+            pod for pod in found if _is_ready(pod) and "deletionTimestamp" not in pod["metadata"]
+        ]
+
+    def until_warm(self, timeout: float = 120) -> None:
+        """The pods themselves are asked: the pool's status is up to a second behind."""
+        wait_until_sync(self.warm_pods, timeout, "a pod that waits and is Ready")
 
     # ---- the API
 

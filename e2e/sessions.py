@@ -80,7 +80,8 @@ async def watching(
             await settled(viewer, client)
         finally:
             await viewer.close()
-        answer = await client.delete(f"/sessions/{session}")
+            # Also after a failure: its pod would be in the way of the tests that follow.
+            answer = await client.delete(f"/sessions/{session}")
         assert answer.status_code == 200, answer.text
 
 

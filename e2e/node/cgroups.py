@@ -8,6 +8,9 @@ from pathlib import Path
 from support.waiting import wait_until_sync
 
 _ROOT = Path("/sys/fs/cgroup")
+# A group competes with each single process beside it, and starts with the weight of one: all pods
+# together would get as much of a busy machine as one compiler does.
+_WEIGHTS = {"cpu.shares": "32768", "cpu.weight": "3200"}
 
 
 class Cgroups:
@@ -28,6 +31,9 @@ class Cgroups:
             for file in ("cpuset.cpus", "cpuset.mems"):
                 if not self.unified and (group / file).exists():
                     (group / file).write_text((parent / file).read_text())
+            for file, weight in _WEIGHTS.items():
+                if (group / file).exists():
+                    (group / file).write_text(weight)
 
     def remove(self) -> None:
         """Of groups that have no process left, from the innermost."""

@@ -66,6 +66,7 @@ class ControlPlane:
         self.url = self.layout.url
         self.audit_log = directory / "audit.log"
         self.authority = pki.Authority(directory / "pki", datetime.datetime.now(datetime.UTC))
+        self.ca = self.authority.files.certificate
         self.token = secrets.token_urlsafe(32)
         """Of a user who may do everything."""
         self._etcd_port = free_port()

@@ -84,8 +84,8 @@ def cluster(request: pytest.FixtureRequest, images: dict[str, Path]) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def installation(cluster: Cluster) -> Iterator[Installation]:
-    """csp, installed by the chart and ready. A test that changes it puts it back."""
+def release(cluster: Cluster) -> Iterator[Installation]:
+    """csp, installed by the chart and ready."""
     found = Installation(cluster)
     try:
         began = time.monotonic()
@@ -94,6 +94,14 @@ def installation(cluster: Cluster) -> Iterator[Installation]:
         yield found
     finally:
         found.close()
+
+
+@pytest.fixture
+def installation(release: Installation) -> Installation:
+    """The release, with a pod that waits, whatever the test before has used up. A test that changes
+    it puts it back."""
+    release.until_warm()
+    return release
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from e2e.installation import NAMESPACE, Installation
-from e2e.sessions import pod_of, pods, watching
+from e2e.sessions import pod_of, watching
 from support.play import say, script
 
 _REACH = """
@@ -38,7 +38,7 @@ def policies_are_enforced(installation: Installation) -> bool:
 
 
 def test_only_the_proxies_are_within_reach(installation: Installation) -> None:
-    spare = pods(installation, "warm")[0]["metadata"]["name"]
+    spare = installation.warm_pods()[0]["metadata"]["name"]
     others = [pod for pod in installation.get("pods") if pod["metadata"]["name"] != spare]
     address = {
         service["metadata"]["name"]: service["spec"]["clusterIP"]
@@ -76,7 +76,7 @@ def test_only_the_proxies_are_within_reach(installation: Installation) -> None:
 def test_names_are_not_answered_and_the_egress_proxy_refuses_what_is_not_listed(
     installation: Installation,
 ) -> None:
-    spare = pods(installation, "warm")[0]["metadata"]["name"]
+    spare = installation.warm_pods()[0]["metadata"]["name"]
     program = "import socket; socket.getaddrinfo('csp-postgresql.csp.svc.cluster.local', 5432)"
     with pytest.raises(RuntimeError, match="gaierror"):
         installation.csp("exec", spare, "--", "python", "-I", "-c", program)
@@ -94,7 +94,7 @@ def test_a_worker_holds_no_secret(installation: Installation) -> None:
         if len(value) > 16
     ]
     assert secrets
-    spare = pods(installation, "warm")[0]["metadata"]["name"]
+    spare = installation.warm_pods()[0]["metadata"]["name"]
     script_ = "env; cat /etc/csp/keys/*; ls /var/run/secrets 2>&1; cat /proc/1/environ 2>&1"
     seen = installation.csp("exec", spare, "--", "/bin/sh", "-c", f"{script_} || true")
     for secret in secrets:
@@ -125,7 +125,7 @@ async def test_the_model_proxy_refuses_a_handle_that_is_made_up(
 def test_the_workers_file_system_is_read_only_and_nobody_is_root(
     installation: Installation,
 ) -> None:
-    spare = pods(installation, "warm")[0]["metadata"]["name"]
+    spare = installation.warm_pods()[0]["metadata"]["name"]
     assert installation.csp("exec", spare, "--", "id", "-u").strip() == "10001"
     with pytest.raises(RuntimeError, match="Read-only file system"):
         installation.csp("exec", spare, "--", "touch", "/usr/bin/x")

@@ -117,7 +117,8 @@ async def test_a_service_whose_address_changes_is_followed(installation: Install
 
         def followed() -> bool:
             spares = pods(installation, "warm")
-            return bool(spares) and all(new in json.dumps(pod["spec"]) for pod in spares)
+            known = all(new in json.dumps(pod["spec"]) for pod in spares)
+            return known and bool(installation.warm_pods())
 
         await wait_until(followed, 120, "warm pods that know the new address", interval=1)
         async with watching(installation) as other:

@@ -38,7 +38,7 @@ async def another_pod(installation: Installation, name: str, old_uid: str) -> st
 
 
 async def test_a_warm_pod_that_dies_just_before_it_is_claimed(installation: Installation) -> None:
-    spare = pods(installation, "warm")[0]["metadata"]
+    spare = installation.warm_pods()[0]["metadata"]
     installation.csp("delete", "pod", spare["name"], *AT_ONCE)
     installation.apply(resource("unlucky"))
     found = await until_condition(installation, "unlucky", "Ready", deadline=120)

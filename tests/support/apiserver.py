@@ -50,7 +50,7 @@ class ApiServer:
         layout = Layout(service_accounts=False, flags=tuple(flags))
         self._head = ControlPlane(self.directory, layout)
         self.url = self._head.url
-        self.ca = self._head.authority.files.certificate
+        self.ca = self._head.ca
         self.token = self._head.token
         self._names = count(1)
 

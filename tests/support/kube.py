@@ -9,13 +9,13 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, Protocol, Self
 
 import aiohttp
 import orjson
 
 from csp_crds import names
-from support.apiserver import ApiServer
 from support.waiting import wait_until
 
 Object = dict[str, Any]
@@ -39,10 +39,18 @@ class Refused(Exception):
         self.message = message
 
 
+class Server(Protocol):
+    """Where an API server is, and a token of a user who may do everything."""
+
+    url: str
+    token: str
+    ca: Path
+
+
 class Kube:
     """Calls in one namespace. An async context manager."""
 
-    def __init__(self, server: ApiServer, namespace: str, agent: str = "csp-test") -> None:
+    def __init__(self, server: Server, namespace: str, agent: str = "csp-test") -> None:
         self._server = server
         self.namespace = namespace
         self._agent = agent
