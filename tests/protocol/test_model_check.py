@@ -6,27 +6,18 @@ so that a run that passes passes again. CSP_MODEL_CHECK_EXAMPLES asks for more e
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import asyncpg
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.errors import FlakyFailure
 from hypothesis.stateful import run_state_machine_as_test
 
 from csp_controlplane.attach import attachment, committer
-from csp_controlplane.attach.tokens import WorkerTokens
-from csp_controlplane.store.database import Database
 from support.sim import planted
 from support.sim.checks import Broken
-from support.sim.clock import VirtualLoop
 from support.sim.machine import Machine, Surroundings
-from support.sim.worker import NoWatchdog, RecordingJournal
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -48,45 +39,6 @@ BROKEN = {
     "forget-epochs": "a fenced epoch writes nothing",
 }
 """The promise that each mistake breaks: an end for any other reason is no finding."""
-
-
-@pytest.fixture
-def around(
-    new_database: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Surroundings]:
-    monkeypatch.setattr("csp_worker.session.Watchdog", NoWatchdog)
-    monkeypatch.setattr("csp_worker.session.Journal", RecordingJournal)
-    url = new_database()
-    loop = VirtualLoop()
-    with loop.real():
-        # Whoever stops before a statement holds a connection meanwhile.
-        db = loop.run(Database.connect(url, max_size=60))
-        loop.run(_people(db))
-    tokens, jwks = _keys(tmp_path)
-    surroundings = Surroundings(loop, db, tmp_path, tokens, jwks, url)
-    monkeypatch.setattr(Machine, "around", surroundings, raising=False)
-    yield surroundings
-    with loop.real():
-        loop.run(db.close())
-    loop.close()
-
-
-async def _people(db: Database) -> None:
-    async with db.tenant("t1") as connection:
-        await connection.execute("insert into tenants values ('t1', 'One')")
-        await connection.execute(
-            "insert into users (id, tenant, email, name) "
-            "values ('user_alice', 't1', 'a@t1.example', 'Alice')"
-        )
-
-
-def _keys(directory: Path) -> tuple[WorkerTokens, Path]:
-    private = Ed25519PrivateKey.generate()
-    secret = {**json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(private)), "kid": "k1"}
-    public = {k: v for k, v in secret.items() if k != "d"}
-    jwks = directory / "jwks.json"
-    jwks.write_text(json.dumps({"keys": [public]}))
-    return WorkerTokens(secret), jwks
 
 
 def test_no_order_of_steps_and_crashes_breaks_a_promise(around: Surroundings) -> None:

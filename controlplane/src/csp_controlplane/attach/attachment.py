@@ -19,11 +19,12 @@ import grpc
 import grpc.aio
 import structlog
 
-from csp_controlplane.attach import inputs
+from csp_controlplane.attach import inputs, lifecycle
 from csp_controlplane.attach.committer import BadFact, Batch, Committer, Fenced
 from csp_controlplane.attach.core import Core, spawn
 from csp_controlplane.attach.workspace import Archiver
 from csp_controlplane.domain.events import LoggedEvent
+from csp_controlplane.domain.transitions import IllegalTransition
 from csp_controlplane.domain.vocabulary import INPUT_TYPES, TOOL_RESULTS
 from csp_controlplane.live.frames import WITHDRAWN, Piece
 from csp_controlplane.live.hub import Hub
@@ -53,10 +54,12 @@ class End:
 class Attachment:
     """Runs once. `release` ends it from outside."""
 
-    def __init__(self, core: Core, hub: Hub, binding: Binding) -> None:
+    def __init__(self, core: Core, hub: Hub, binding: Binding, *, leads: bool) -> None:
+        """`leads`: this gateway holds the session's lease, so that no other is binding it."""
         self._core = core
         self._hub = hub
         self._binding = binding
+        self._leads = leads
         self._committer = Committer(core, hub, binding.epoch)
         self._archiver = Archiver(core, hub, binding)
         self._facts: list[Batch] = []
@@ -211,9 +214,18 @@ class Attachment:
     async def _commit_until_done(self, batch: Batch) -> int:
         """Waits out a database that is away: the worker keeps what is not acknowledged."""
         attempt = 0
+        corrected = False
         while True:
             try:
                 return await self._committer.commit(batch)
+            except IllegalTransition:
+                # What this gateway holds for the session's state may be old, and so may be what
+                # the log says of it. A worker that contradicts both is wrong itself.
+                if corrected:
+                    raise
+                corrected = True
+                self._hub.fold = None
+                await lifecycle.say_bound_late(self._core, self._hub, self._binding.epoch)
             except DATABASE_AWAY as error:
                 delay = RETRY_S[min(attempt, len(RETRY_S) - 1)]
                 log.warning("commit_waits_for_database", error=str(error), retry_in_s=delay)
@@ -238,6 +250,8 @@ class Attachment:
         if (hello.session_id, hello.epoch) != (self._hub.session, self._binding.epoch):
             self._finish(End("unbound", "the worker belongs to another session or epoch"))
             return
+        if self._leads:
+            await lifecycle.say_bound_late(self._core, self._hub, self._binding.epoch)
         await self._hub.catch_up()
         self._hub.listen(self._on_events)
         # What comes while the older inputs are read waits behind them.

@@ -131,7 +131,7 @@ class Keeper:
         return bound.binding
 
     async def _attach(self, binding: Binding) -> End:
-        self._attachment = Attachment(self._core, self._hub, binding)
+        self._attachment = Attachment(self._core, self._hub, binding, leads=self.holds_lease)
         began = time.monotonic()
         try:
             return await self._attachment.run()

@@ -20,6 +20,7 @@ from csp_controlplane.live.hub import Hub
 from csp_controlplane.runtime.protocol import RuntimeUnavailable
 from csp_controlplane.store import sessions
 from csp_controlplane.store.log import FoldChange, append_control
+from csp_controlplane.store.sessions import Binding, SessionRow
 
 MAX_TRIES = 50
 log = structlog.get_logger(__name__)
@@ -39,23 +40,35 @@ async def decide_and_append(
 ) -> bool:
     """Appends what `decide` says of the newest fold. False when it says nothing is to be done."""
     for _ in range(MAX_TRIES):
-        row = await sessions.load(core.db, tenant, session)
-        if row is None:
-            raise SessionGone(session)
+        row = await _row(core, tenant, session)
         decision = decide(row.fold)
         if decision is None or not decision.events:
             return False
-        change = FoldChange(row.fold_version, decision.fold)
-        result = await append_control(core.db, tenant, session, decision.events, change)
-        if result.outcome == "missing":
-            raise SessionGone(session)
-        if result.outcome == "appended":
-            if hub is not None:
-                hub.folded(change.version + 1, decision.fold)
-            await publish(core, session, result.base, decision, hub)
-            core.observer.changed(tenant, session)
+        if await _append(core, row, decision, hub):
             return True
     raise RuntimeError(f"the fold of {session} changed {MAX_TRIES} times during one decision")
+
+
+async def _row(core: Core, tenant: str, session: str) -> SessionRow:
+    row = await sessions.load(core.db, tenant, session)
+    if row is None:
+        raise SessionGone(session)
+    return row
+
+
+async def _append(core: Core, row: SessionRow, decision: Decision, hub: Hub | None) -> bool:
+    """False when the fold has changed since it was read."""
+    change = FoldChange(row.fold_version, decision.fold)
+    result = await append_control(core.db, row.tenant, row.id, decision.events, change)
+    if result.outcome == "missing":
+        raise SessionGone(row.id)
+    if result.outcome != "appended":
+        return False
+    if hub is not None:
+        hub.folded(change.version + 1, decision.fold)
+    await publish(core, row.id, result.base, decision, hub)
+    core.observer.changed(row.tenant, row.id)
+    return True
 
 
 async def publish(core: Core, session: str, base: int, decision: Decision, hub: Hub | None) -> None:
@@ -92,15 +105,41 @@ async def say_bound(core: Core, hub: Hub, data: dict[str, Any]) -> bool:
     )
 
 
+async def say_bound_late(core: Core, hub: Hub, epoch: int) -> None:
+    """Writes it for a gateway that bound this epoch's worker and was gone before it said so."""
+
+    def decide(fold: Fold, binding: Binding | None) -> Decision | None:
+        if binding is None or binding.epoch != epoch:
+            return None
+        return course.bound_and_not_said(fold, {"epoch": epoch}, core.make)
+
+    await _decide_by_binding(core, hub, decide)
+
+
 async def say_bind_failed(core: Core, hub: Hub, message: str) -> None:
-    """Writes why the session has no worker yet."""
-    await decide_and_append(
-        core,
-        hub.tenant,
-        hub.session,
-        lambda fold: course.bind_failed(fold, message, core.make),
-        hub=hub,
-    )
+    """Writes why the session has no worker yet; nothing when another gateway had more luck."""
+
+    def decide(fold: Fold, binding: Binding | None) -> Decision | None:
+        return None if binding is not None else course.bind_failed(fold, message, core.make)
+
+    await _decide_by_binding(core, hub, decide)
+
+
+async def _decide_by_binding(
+    core: Core, hub: Hub, decide: Callable[[Fold, Binding | None], Decision | None]
+) -> None:
+    """As `decide_and_append`, knowing the live binding as well.
+
+    It is read after the fold: who binds or loses a worker says so afterwards, in the fold, so that
+    what was decided on an old binding is either refused or corrected.
+    """
+    for _ in range(MAX_TRIES):
+        row = await _row(core, hub.tenant, hub.session)
+        binding = await sessions.live_binding(core.db, hub.tenant, hub.session)
+        decision = decide(row.fold, binding)
+        if decision is None or await _append(core, row, decision, hub):
+            return
+    raise RuntimeError(f"the fold of {hub.session} changed {MAX_TRIES} times during one decision")
 
 
 async def say(

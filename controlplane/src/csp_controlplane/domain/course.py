@@ -31,6 +31,14 @@ def bound(fold: Fold, data: dict[str, Any], make: EventFactory) -> Decision | No
     return Decision(next_fold, tuple(events))
 
 
+def bound_and_not_said(fold: Fold, data: dict[str, Any], make: EventFactory) -> Decision | None:
+    """The bound worker is at work, and whoever bound it has not lived to say so.
+
+    None when it has been said.
+    """
+    return None if fold.state in ("active", "running") else bound(fold, data, make)
+
+
 def bind_failed(fold: Fold, message: str, make: EventFactory) -> Decision | None:
     """No worker could be had; the session keeps trying and says why, once per reason.
 
