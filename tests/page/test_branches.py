@@ -117,7 +117,10 @@ async def test_files_are_taken_back_after_a_question(visitor: Visitor) -> None:
     await expect(shown).to_contain_text("a.txt")
     await act_on_message(visitor, "WRITE", "Take the files back to here")
     await dialog.get_by_role("button", name="Take the files back", exact=True).click()
-    await expect(visitor.kind("notice")).to_contain_text("The files were taken back")
+    # It waits on the worker, as an answer does.
+    await expect(visitor.kind("notice")).to_contain_text(
+        "The files were taken back", timeout=ANSWER_MS
+    )
     await visitor.state("active")
     await visitor.button("Refresh").click()
     await expect(shown).not_to_contain_text("a.txt", timeout=ANSWER_MS)
