@@ -18,6 +18,7 @@ from e2e.sessions import (
     watching,
 )
 from support.play import bash, say, script, slow
+from support.viewer import Viewer
 from support.waiting import wait_until
 
 AT_ONCE = ("--grace-period=0", "--force", "--wait=false")
@@ -35,6 +36,11 @@ async def another_pod(installation: Installation, name: str, old_uid: str) -> st
     uid = await wait_until(found, 120, f"{name} being Ready in another pod", interval=0.3)
     assert uid is not None
     return uid
+
+
+def workers(viewer: Viewer) -> int:
+    """How many the log says there have been."""
+    return sum(fact.get("code") in ("worker_bound", "resumed") for fact in viewer.facts)
 
 
 async def test_a_warm_pod_that_dies_just_before_it_is_claimed(installation: Installation) -> None:
@@ -70,6 +76,9 @@ async def test_a_pod_that_dies_while_it_rests_is_replaced_for_the_next_message(
         installation.csp("delete", "pod", pod["name"], *AT_ONCE)
         end = await viewer.turn(script(say("after")), deadline=180)
         assert end["outcome"] == "completed"
+        # A pod that is deleted by force is gone at once and its worker moments later: the old one
+        # may have answered.
+        await viewer.until(lambda: workers(viewer) >= 2, "the worker that takes its place", 120)
         assert pod_of(installation, viewer.session_id)["uid"] != pod["uid"]
         assert viewer.text() == "beforeafter"
 
