@@ -73,6 +73,10 @@ class Attachment:
         self._end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
         self._greeted = Wakeup()
 
+    @property
+    def epoch(self) -> int:
+        return self._binding.epoch
+
     def release(self) -> None:
         """Ends the stream because this gateway does not need it any more."""
         self._finish(End("released"))

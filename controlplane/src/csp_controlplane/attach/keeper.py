@@ -51,6 +51,19 @@ class Keeper:
         self._failures = 0
         self._poked.set()
 
+    async def worker_gone(self) -> None:
+        """The runtime says so. A stream whose epoch has ended as well, or whose session rests,
+        serves nobody: it is let go, so that the next message finds a worker. Any other tells by
+        itself what becomes of it."""
+        core, hub, attachment = self._core, self._hub, self._attachment
+        if attachment is not None:
+            row = await sessions.load(core.db, hub.tenant, hub.session)
+            binding = await sessions.live_binding(core.db, hub.tenant, hub.session)
+            over = binding is None or binding.epoch != attachment.epoch
+            if over or row is None or row.fold.at_rest:
+                attachment.release()
+        self.poke()
+
     @property
     def attached(self) -> bool:
         return self._attachment is not None
