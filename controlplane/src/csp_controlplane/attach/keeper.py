@@ -55,6 +55,7 @@ class Keeper:
         """The runtime says so. A stream whose epoch has ended as well, or whose session rests,
         serves nobody: it is let go, so that the next message finds a worker. Any other tells by
         itself what becomes of it."""
+        self.poke()
         core, hub, attachment = self._core, self._hub, self._attachment
         if attachment is not None:
             row = await sessions.load(core.db, hub.tenant, hub.session)
@@ -62,7 +63,6 @@ class Keeper:
             over = binding is None or binding.epoch != attachment.epoch
             if over or row is None or row.fold.at_rest:
                 attachment.release()
-        self.poke()
 
     @property
     def attached(self) -> bool:
