@@ -34,6 +34,7 @@ from csp_controlplane.domain.events import EventFactory
 from csp_controlplane.domain.ids import new_id
 from csp_controlplane.live.hub import Hub
 from csp_controlplane.store import sessions
+from csp_controlplane.store.appending import Appends
 from csp_controlplane.store.database import Database
 from csp_controlplane.store.objects import DatabaseObjects
 from csp_proto import worker_pb2 as pb
@@ -188,6 +189,7 @@ def _core(lab: Lab, db: Database) -> Core:
         db=db, redis=None, runtime=runtime, tokens=tokens,
         make=EventFactory(now=lambda: datetime.now(UTC), new_id=new_id), metrics=Metrics(),
         settings=CoreSettings(), holder="bench", objects=DatabaseObjects(db),
+        appends=Appends(db),
     )  # fmt: skip
 
 

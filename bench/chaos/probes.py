@@ -12,8 +12,10 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from csp_controlplane.attach import attachment, committer
+from csp_controlplane.attach import attachment
 from csp_controlplane.live import hub
+from csp_controlplane.store.appending import Appends
+from csp_controlplane.store.log import FoldChange, WorkerBatch
 
 MID_DELTA = "mid-delta"
 COMMIT_ACK = "commit-ack"
@@ -44,21 +46,22 @@ def install(directory: Path) -> None:
             reached(MID_DELTA)
 
     attachment.Attachment._show_previews = show_previews  # type: ignore[method-assign]
-    append = committer.append_worker  # type: ignore[attr-defined]
+    append = Appends.append
 
-    async def append_worker(*arguments: Any) -> int | None:
-        session, batch = arguments[2], arguments[3]
+    async def appending(
+        self: Any, tenant: str, session: str, batch: WorkerBatch, change: FoldChange | None
+    ) -> int | None:
         # Early facts: the next epoch is where they belong for as long as its CLI takes to start.
         # Without a fold of their own, since its version would protect them as well.
-        if arguments[4] is None and batch.first_n <= EARLY_N:
+        if change is None and batch.first_n <= EARLY_N:
             note = f"{session} {batch.epoch} {batch.first_n}"
             reached(BEFORE_APPEND, signal.SIGSTOP, note)
-        base = await append(*arguments)
+        base = await append(self, tenant, session, batch, change)
         if base is not None:
             reached(COMMIT_ACK)
         return base
 
-    committer.append_worker = append_worker  # type: ignore[attr-defined,assignment]
+    Appends.append = appending  # type: ignore[method-assign]
     catch_up = hub.Hub.catch_up
 
     async def catching_up(self: Any, head: int | None = None) -> None:

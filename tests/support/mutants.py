@@ -91,9 +91,9 @@ SESSIONS = (
         "shown only after the commit",
         "tests/sessions/test_show_after_commit.py"
         "::test_a_fact_is_shown_and_acknowledged_only_after_its_commit",
-        (f"{CONTROLPLANE}/attach/committer.py", "            base = await append_worker(",
+        (f"{CONTROLPLANE}/attach/committer.py", "            base = await self._core.appends",
          "            await self._show(self._hub.shown, rows)\n"
-         "            base = await append_worker("),
+         "            base = await self._core.appends"),
     ),
     protection(
         "a slow subscriber is dropped",

@@ -28,6 +28,7 @@ from csp_controlplane.proxy.ledger import Ledger
 from csp_controlplane.runtime.protocol import NoCapacity, WorkerRef
 from csp_controlplane.sessions.sending import Sender, Target
 from csp_controlplane.store import sessions
+from csp_controlplane.store.appending import Appends
 from csp_controlplane.store.database import Database
 from csp_controlplane.store.objects import DatabaseObjects
 from csp_controlplane.store.sessions import NewSession, SessionRow
@@ -105,7 +106,7 @@ class Gateway:
         db = GatedDatabase(plane.pool, plane.loop, plane.steps, name)
         self.core = PlaneCore(
             db, None, plane.runtime, plane.tokens, plane.make, Metrics(), SETTINGS, name,
-            DatabaseObjects(db), Nobody(),
+            DatabaseObjects(db), Appends(db), Nobody(),
             self._channel,
         )  # fmt: skip
         self.hub = Hub(db, TENANT, row.id, row.month, row.last_seq)

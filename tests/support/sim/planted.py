@@ -59,10 +59,13 @@ PLANTS: dict[str, Callable[[], None]] = {
 
 async def unfence(connection: Any) -> None:
     """Makes the append of a worker's facts look at no epoch."""
-    source: str = await connection.fetchval(
-        "select pg_get_functiondef(p.oid) from pg_proc p where p.proname = 'append_worker'"
-    )
-    condition = "and epoch = p_epoch and next_n = p_first_n"
-    if condition not in source:
-        raise LookupError("append_worker has no such condition any more: name what fences")
-    await connection.execute(source.replace(condition, "and next_n = p_first_n"))
+    for name, condition, without in (
+        ("append_worker", "and epoch = p_epoch and next_n = p_first_n", "and next_n = p_first_n"),
+        ("append_workers", "and s.epoch = b.epoch and s.next_n", "and s.next_n"),
+    ):
+        source: str = await connection.fetchval(
+            "select pg_get_functiondef(p.oid) from pg_proc p where p.proname = $1", name
+        )
+        if condition not in source:
+            raise LookupError(f"{name} has no such condition any more: name what fences")
+        await connection.execute(source.replace(condition, without))

@@ -28,7 +28,7 @@ from csp_controlplane.domain.vocabulary import (
 )
 from csp_controlplane.live.hub import Hub
 from csp_controlplane.store import audit, sessions
-from csp_controlplane.store.log import FoldChange, WorkerBatch, append_worker, facts_of_epoch
+from csp_controlplane.store.log import FoldChange, WorkerBatch, facts_of_epoch
 from csp_proto import worker_pb2 as pb
 
 log = structlog.get_logger(__name__)
@@ -79,8 +79,8 @@ class Committer:
             consequences, change = await self._decide(parsed)
             rows = _interleave(batch.first_n, parsed, raws, consequences)
             started = time.perf_counter()
-            base = await append_worker(
-                self._core.db, self._hub.tenant, self._hub.session, self._row(batch, rows), change
+            base = await self._core.appends.append(
+                self._hub.tenant, self._hub.session, self._row(batch, rows), change
             )
             if base is not None:
                 break

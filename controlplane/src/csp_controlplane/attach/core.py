@@ -15,6 +15,7 @@ from csp_controlplane.attach.settings import CoreSettings
 from csp_controlplane.attach.tokens import WorkerTokens
 from csp_controlplane.domain.events import EventFactory
 from csp_controlplane.runtime.protocol import SessionRuntime
+from csp_controlplane.store.appending import Appends
 from csp_controlplane.store.database import Database
 from csp_controlplane.store.objects import ObjectStore
 
@@ -75,6 +76,7 @@ class Core:
     settings: CoreSettings
     holder: str
     objects: ObjectStore
+    appends: Appends
     observer: Observer = field(default_factory=Nobody)
 
     def channel(self, endpoint: str) -> grpc.aio.Channel:

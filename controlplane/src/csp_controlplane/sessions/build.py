@@ -19,6 +19,7 @@ from csp_controlplane.domain.events import EventFactory
 from csp_controlplane.domain.ids import new_id
 from csp_controlplane.runtime.protocol import SessionRuntime
 from csp_controlplane.sessions.service import SessionService
+from csp_controlplane.store.appending import Appends
 from csp_controlplane.store.database import Database
 from csp_controlplane.store.objects import DatabaseObjects, ObjectStore
 
@@ -48,6 +49,7 @@ async def build_sessions(
         # A restarted gateway is another holder: its predecessor's leases run out.
         holder=f"{gateway_id}-{secrets.token_hex(4)}",
         objects=objects or DatabaseObjects(db),
+        appends=Appends(db),
         observer=observer or Nobody(),
     )
     attacher = Attacher(core)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from itertools import count
 from typing import Any, Literal
 
 import orjson
@@ -78,6 +79,43 @@ async def append_worker(
             *(change.columns() if change else _NO_CHANGE),
         )
     return base
+
+
+async def append_workers(
+    db: Database,
+    tenant: str,
+    batches: Sequence[tuple[str, WorkerBatch, FoldChange | None]],
+    patience: timedelta,
+) -> list[int | None]:
+    """`append_worker` for several sessions of a tenant in one statement: (session, batch, change),
+    no session twice. All of it fails when one cannot be written or waits longer for its row."""
+    heads = [
+        (session, batch.epoch, batch.first_n, len(batch.ids), len(batch.ns) - batch.ns.count(None),
+         *(change.columns() if change else _NO_CHANGE))
+        for session, batch, change in batches
+    ]  # fmt: skip
+    events = [
+        (place, *event)
+        for place, (_, batch, _) in enumerate(batches, 1)
+        for event in zip(count(1), batch.ns, batch.ids, batch.types, batch.payloads, strict=False)
+    ]
+    entries = [
+        (place, *entry)
+        for place, (_, batch, _) in enumerate(batches, 1)
+        for entry in zip(batch.subpaths, batch.entries, strict=True)
+    ]
+    async with db.untenanted() as connection:
+        bases: list[int | None] = await connection.fetchval(
+            "select append_workers($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,"
+            "$11,$12,$13,$14,$15,$16,$17,$18,$19,$20)",
+            tenant, patience,
+            *_by_column(heads, 9), *_by_column(events, 6), *_by_column(entries, 3),
+        )  # fmt: skip
+    return bases
+
+
+def _by_column(rows: Sequence[tuple[Any, ...]], columns: int) -> Sequence[Sequence[Any]]:
+    return list(zip(*rows, strict=True)) or [()] * columns
 
 
 async def append_control(
