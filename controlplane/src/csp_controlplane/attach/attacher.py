@@ -176,7 +176,7 @@ class Attacher:
                     log.info("worker_gone", worker_id=gone.worker_id, reason=gone.reason)
                     keeper = self._keepers.get(gone.session_id or "")
                     if keeper is not None:
-                        await keeper.worker_gone()
+                        keeper.worker_gone()
             except (RuntimeUnavailable, *DATABASE_AWAY) as error:
                 log.warning("runtime_watch_lost", error=str(error))
             await asyncio.sleep(self._core.settings.poll)

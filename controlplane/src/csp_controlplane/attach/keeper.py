@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import structlog
 
 from csp_controlplane.attach import lifecycle
 from csp_controlplane.attach.attachment import Attachment, End
 from csp_controlplane.attach.binder import BindFailed, bind
-from csp_controlplane.attach.core import Core
+from csp_controlplane.attach.core import Core, spawn
+from csp_controlplane.domain.events import LoggedEvent
 from csp_controlplane.domain.vocabulary import MAX_PARTIAL_BYTES
 from csp_controlplane.live.frames import DELETED
 from csp_controlplane.live.hub import Hub
@@ -31,6 +34,8 @@ log = structlog.get_logger(__name__)
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_S = 10.0
 """A stream that lasted so long was no failed attempt at one."""
+GONE_S = 5.0
+"""How often it is looked whether the stream of a worker that is gone is still needed."""
 LOST = "The session's worker stopped unexpectedly. A new one is being prepared."
 
 
@@ -44,6 +49,7 @@ class Keeper:
         self._failures = 0
         self._last_failure = ""
         self._attachment: Attachment | None = None
+        self._letting_go: set[asyncio.Task[Any]] = set()
         self.holds_lease = False
 
     def poke(self) -> None:
@@ -51,18 +57,42 @@ class Keeper:
         self._failures = 0
         self._poked.set()
 
-    async def worker_gone(self) -> None:
-        """The runtime says so. A stream whose epoch has ended as well, or whose session rests,
-        serves nobody: it is let go, so that the next message finds a worker. Any other tells by
-        itself what becomes of it."""
+    def worker_gone(self) -> None:
+        """The runtime says so. The stream tells by itself what becomes of it, unless its worker
+        lives on where the runtime cannot see it: it is let go when nobody needs it."""
         self.poke()
-        core, hub, attachment = self._core, self._hub, self._attachment
-        if attachment is not None:
-            row = await sessions.load(core.db, hub.tenant, hub.session)
-            binding = await sessions.live_binding(core.db, hub.tenant, hub.session)
-            over = binding is None or binding.epoch != attachment.epoch
-            if over or row is None or row.fold.at_rest:
-                attachment.release()
+        attachment = self._attachment
+        if attachment is not None and not self._letting_go:
+            spawn(self._letting_go, self._let_go(attachment), f"keeper-let-go-{self._hub.session}")
+
+    async def _let_go(self, attachment: Attachment) -> None:
+        """As soon as the stream's epoch is over or its session rests, so that the next message
+        finds a worker. The log says when that is."""
+        grown = Wakeup()
+
+        def on_events(_: Sequence[LoggedEvent]) -> None:
+            grown.set()
+
+        self._hub.listen(on_events)
+        try:
+            while True:
+                grown.clear()
+                with suppress(*DATABASE_AWAY):
+                    if await self._serves_nobody(attachment):
+                        attachment.release()
+                        return
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(GONE_S):
+                        await grown.wait()
+        finally:
+            self._hub.unlisten(on_events)
+
+    async def _serves_nobody(self, attachment: Attachment) -> bool:
+        core, hub = self._core, self._hub
+        row = await sessions.load(core.db, hub.tenant, hub.session)
+        binding = await sessions.live_binding(core.db, hub.tenant, hub.session)
+        over = binding is None or binding.epoch != attachment.epoch
+        return over or row is None or row.fold.at_rest
 
     @property
     def attached(self) -> bool:
@@ -150,6 +180,8 @@ class Keeper:
             return await self._attachment.run()
         finally:
             self._attachment = None
+            for task in tuple(self._letting_go):
+                task.cancel()
             if time.monotonic() - began >= STEADY_S:
                 self._failures = 0
 
