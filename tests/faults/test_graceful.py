@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -74,6 +75,38 @@ async def test_a_worker_that_waits_for_a_person_ends_at_once_and_says_so(pair: S
         assert time.monotonic() - begin < 15
         await worker.gone()
         assert (await viewer.turn(script(say("on")), 60))["outcome"] == "completed"
+
+
+async def test_all_of_it_stopped_in_mid_answer_keeps_what_was_said_and_says_why() -> None:
+    with Stack() as stack:
+        async with watching(stack) as viewer:
+            message = await viewer.say(script(slow(400, 0.05, "tick ")))
+            shown = len(viewer.open[await viewer.partial(50)])
+            await asyncio.to_thread(stack.stop)
+            await asyncio.to_thread(stack.start)
+            await viewer.connect(deadline=60)
+            end = await viewer.turn_end(message, 60)
+            reason = (end["outcome"], end["reason"])
+            assert reason == ("interrupted", "shutdown"), viewer.sentences()
+            kept = viewer.text() or "".join(part["text"] for part in end["partial"])
+            assert len(kept) >= shown
+            assert viewer.of("session.error") == []
+            assert (await viewer.turn(script(say("on")), 60))["outcome"] == "completed"
+            assert "worker_lost" not in [e.get("code") for e in viewer.facts]
+
+
+async def test_all_of_it_stopped_while_nothing_runs_leaves_no_mark() -> None:
+    with Stack() as stack:
+        async with watching(stack) as viewer:
+            assert (await viewer.turn(script(say("once"))))["outcome"] == "completed"
+            before = [e["id"] for e in viewer.facts]
+            await asyncio.to_thread(stack.stop)
+            await asyncio.to_thread(stack.start)
+            await viewer.connect(deadline=60)
+            assert (await viewer.turn(script(say("again")), 60))["outcome"] == "completed"
+            added = [e for e in viewer.facts if e["id"] not in before]
+            codes = [e["code"] for e in added if e["type"] == "session.notice"]
+            assert codes == ["worker_bound"], viewer.sentences()
 
 
 async def test_the_proxy_lets_an_answer_end(pair: Stack) -> None:

@@ -113,7 +113,8 @@ def value_of(command: list[str], flag: str) -> str:
 
 
 def result_of(gateway: Gateway, event_type: str) -> str:
-    text: str = gateway.log.of(event_type)[0]["content"][0]["text"]
+    results = gateway.log.of(event_type)
+    text: str = results[0]["content"][0]["text"] if results else ""
     return text
 
 

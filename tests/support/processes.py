@@ -164,8 +164,15 @@ class ServerProcess:
 
     def stop(self, deadline: float = 10.0) -> None:
         """SIGTERM, then SIGKILL to what is left of its group after the deadline."""
+        self._end(signal.SIGTERM, deadline)
+
+    def interrupt(self, deadline: float = 10.0) -> None:
+        """The same with SIGINT."""
+        self._end(signal.SIGINT, deadline)
+
+    def _end(self, number: signal.Signals, deadline: float) -> None:
         if self.running:
-            self._process.terminate()
+            self._process.send_signal(number)
             try:
                 self._process.wait(deadline)
             except subprocess.TimeoutExpired:

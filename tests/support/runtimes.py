@@ -35,6 +35,7 @@ class RuntimeHarness(Protocol):
     runtime: SessionRuntime
     spares: int
     """Warm spares of the default profile that it was asked to keep."""
+    warms_mcp_servers: bool
 
     async def warm_up(self, profile: AgentSpec) -> None:
         """A spare of this profile is ready, besides those of the default one."""
@@ -70,6 +71,8 @@ class LocalHarness:
     """LocalRuntime over a registry of workers in this process."""
 
     spares = 1
+    warms_mcp_servers = False
+    """They have addresses and credentials, which a local spare does not keep."""
 
     def __init__(self, pool: PoolOfWorkers) -> None:
         self._pool = pool
@@ -127,6 +130,7 @@ class KubernetesHarness:
     """KubernetesRuntime with a real API server and operator, and workers by a stand-in kubelet."""
 
     spares = 1
+    warms_mcp_servers = True
 
     def __init__(self, cluster: Cluster, runtime: KubernetesRuntime) -> None:
         self._cluster = cluster

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -132,10 +131,8 @@ class Stack:
         return processes_of(self.directory)
 
     def stop(self) -> None:
-        """As Ctrl-C does."""
-        if self.process.running:
-            self.process.signal(signal.SIGINT)
-        self.process.stop(30)
+        """As Ctrl-C does, once: a second signal at the same time might count as a second one."""
+        self.process.interrupt(60)
 
     def kill_everything(self) -> None:
         """SIGKILL to every process at once: what a power cut leaves."""

@@ -114,6 +114,9 @@ export const sessionStrings = {
       turn_time_limit: "This took longer than one answer may take.",
       session_time_limit: "The session reached its time limit.",
       session_ended: "The session was ended.",
+      session_suspended: "The session was suspended.",
+      session_archived: "The session was archived.",
+      shutdown: "The session's process was asked to stop. Everything up to here is saved.",
       message_changed:
         "The message was changed just as its answer began. Retry to ask with the new text.",
       message_cancelled: "The message was taken back just as its answer began.",

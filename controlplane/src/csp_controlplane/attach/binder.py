@@ -73,7 +73,7 @@ async def bind(core: Core, hub: Hub, row: SessionRow) -> Bound | None:
     if binding is None or binding.epoch != epoch:
         return None
     try:
-        restored = await workspace.restore(core, row, binding)
+        losses = await workspace.restore(core, row, binding)
         request = await _request(core, row, binding, handle)
         response = await _call(core, row, binding, request)
     except grpc.aio.AioRpcError as error:
@@ -94,8 +94,8 @@ async def bind(core: Core, hub: Hub, row: SessionRow) -> Bound | None:
     if not await lifecycle.say_bound(core, hub, data):
         await _take_back(core, row, binding, "at_rest")
         return None
-    if restored is not None and restored.stale:
-        await lifecycle.say(core, hub, "workspace_restored", "warning", restored.message)
+    for loss in losses:
+        await lifecycle.say(core, hub, loss.code, "warning", loss.message, loss.data)
     return Bound(binding, response.start)
 
 

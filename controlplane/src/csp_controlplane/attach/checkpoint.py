@@ -161,21 +161,24 @@ async def _say_what_is_left_out(
     core: Core, hub: Hub, before: Checkpoint | None, new: NewCheckpoint
 ) -> None:
     """Once for each thing: what can be made again is left out without a word in the log."""
-    said = {one["path"] for one in before.left_out["named"]} if before else set()
-    fresh = [
-        one
-        for one in new.left_out["named"]
-        if one["reason"] != "pattern" and one["path"] not in said
-    ]
-    if not fresh:
+    names = too_large(new.left_out, before.left_out if before else None)
+    if not names:
         return
-    names = ", ".join(one["path"] or "everything (too many files)" for one in fresh[:5])
-    more = "" if len(fresh) <= 5 else f" and {len(fresh) - 5} more"
     text = (
-        f"Too large to be kept while this session rests: {names}{more}. It is lost when the "
+        f"Too large to be kept while this session rests: {names}. It is lost when the "
         "session's server is. Remove what can be made again or save it elsewhere."
     )
     await lifecycle.say(core, hub, "workspace_not_saved", "warning", text, new.left_out)
+
+
+def too_large(left_out: dict[str, Any], said: dict[str, Any] | None = None) -> str:
+    """The names of what is not in a checkpoint because of its size and has not been said yet."""
+    known = {one["path"] for one in said["named"]} if said else set()
+    fresh = [
+        one for one in left_out["named"] if one["reason"] != "pattern" and one["path"] not in known
+    ]
+    names = ", ".join(one["path"] or "everything (too many files)" for one in fresh[:5])
+    return names if len(fresh) <= 5 else f"{names} and {len(fresh) - 5} more"
 
 
 def limits(core: Core) -> pb.WorkspaceLimits:

@@ -201,8 +201,18 @@ class Keeper:
         if not self.holds_lease:
             hub.withdraw_all()
             return
-        message = end.message if end.kind == "ended" else LOST
-        await self._lose(binding.epoch, end.kind, message, binding.worker_id)
+        if end.kind == "ended":
+            await self._let_end(binding, end.message)
+        else:
+            await self._lose(binding.epoch, end.kind, LOST, binding.worker_id)
+
+    async def _let_end(self, binding: Binding, message: str) -> None:
+        core, hub = self._core, self._hub
+        if await lifecycle.follow_rest(core, hub):
+            return
+        await lifecycle.worker_ended(core, hub, binding.epoch, message)
+        hub.withdraw_all()
+        await core.runtime.discard(hub.session, binding.worker_id)
 
     async def _retry_stream(self, binding: Binding) -> None:
         """The worker's process lives but the stream broke: frozen for long means replaced."""

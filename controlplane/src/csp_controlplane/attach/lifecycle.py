@@ -97,6 +97,19 @@ async def lose_worker(
     await decide_and_append(core, hub.tenant, hub.session, decide, hub=hub)
 
 
+async def worker_ended(core: Core, hub: Hub, epoch: int, message: str) -> None:
+    """Ends an epoch whose worker was asked to stop and has said good-bye. What ran was ended by the
+    worker itself, so that nothing is lost, and nothing said, unless that did not reach the log."""
+    await sessions.end_binding(core.db, hub.tenant, hub.session, epoch, "ended")
+
+    def decide(fold: Fold) -> Decision | None:
+        if fold.turn is None or fold.state in ("completed", "paused"):
+            return None
+        return course.worker_lost(fold, message, [], core.make)
+
+    await decide_and_append(core, hub.tenant, hub.session, decide, hub=hub)
+
+
 async def say_bound(core: Core, hub: Hub, data: dict[str, Any]) -> bool:
     """Writes that the session has its worker. False when the session no longer wants one."""
 

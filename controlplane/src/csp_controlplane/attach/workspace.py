@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import grpc.aio
 import structlog
@@ -20,6 +21,7 @@ from csp_controlplane.attach.checkpoint import (
     NotKept,
     limits,
     save,
+    too_large,
     words,
 )
 from csp_controlplane.attach.collecting import collect
@@ -44,11 +46,12 @@ pauses, because it costs the worker time that the next turn would miss."""
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
-    """Files were brought back. `stale`: tools ran after they were kept."""
+class Loss:
+    """What bringing files back could not bring back, as a notice of the log."""
 
-    stale: bool
+    code: str
     message: str
+    data: dict[str, Any] | None = None
 
 
 class Archiver:
@@ -138,36 +141,53 @@ async def save_before_rest(core: Core, hub: Hub) -> None:
 # ---- bringing back ------------------------------------------------------------------------------
 
 
-async def restore(core: Core, row: SessionRow, binding: Binding) -> Restored | None:
-    """Gives files to a worker that is not bound yet. None: there was nothing to say about it.
+async def restore(core: Core, row: SessionRow, binding: Binding) -> list[Loss]:
+    """Gives files to a worker that is not bound yet, and returns what there is to say about it.
 
     A worker that cannot take them is bound without; it says in the log that they are lost.
     """
     if not keeps(core):
-        return None
+        return []
     found, chosen = await checkpoints.next_to_restore(core.db, row.tenant, row.id)
     if found is None:
-        return None
+        return []
     try:
         async with asyncio.timeout(core.settings.workspace_seconds):
             files = await _give(core, row, binding, found, chosen)
     except (grpc.aio.AioRpcError, TimeoutError, NotKept, ObjectsAway) as error:
         log.warning("workspace_not_restored", session_id=row.id, error=words(error))
-        return None
+        return []
     if chosen:
         await checkpoints.restored(core.db, row.tenant, row.id, found.id)
     if files is None:
-        return None
+        return []
     log.info("workspace_restored", session_id=row.id, files=files, bytes=found.size)
+    losses = []
+    stale = await _stale(core, row, found, chosen)
+    if stale is not None:
+        losses.append(Loss("workspace_restored", stale))
+    if names := too_large(found.left_out):
+        text = (
+            f"Too large to be kept, and lost with the session's last worker: {names}. "
+            "Make it again where it is needed."
+        )
+        losses.append(Loss("workspace_lost", text, found.left_out))
+    return losses
+
+
+async def _stale(core: Core, row: SessionRow, found: Checkpoint, chosen: bool) -> str | None:
+    """What to say when the files are older than what a person expects."""
     when = f"{found.saved_at:%Y-%m-%d %H:%M:%S} UTC"
-    if chosen or found.epoch == 0:
-        return Restored(chosen, f"The files are as they were at {when}.")
-    stale = await checkpoints.tool_used_since(core.db, row.tenant, row.id, found.checked_seq)
-    text = (
+    if chosen:
+        return f"The files are as they were at {when}."
+    if found.epoch == 0:
+        return None
+    if not await checkpoints.tool_used_since(core.db, row.tenant, row.id, found.checked_seq):
+        return None
+    return (
         f"The files are as they were at {when}. What was changed after that was lost with the "
         "session's last worker."
     )
-    return Restored(stale, text)
 
 
 async def _give(

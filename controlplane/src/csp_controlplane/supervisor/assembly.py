@@ -75,13 +75,16 @@ class Assembly:
             await self._start_layer(*(self._parts.gateway(n) for n in range(1, count + 1)))
 
     async def stop(self) -> None:
-        """Gateways, workers, proxy, servers: each in order with a deadline, then by force."""
+        """Workers, gateways, proxy, servers: each in order with a deadline, then by force.
+
+        Workers come first: what a running turn comes to is for gateways to write down and to show.
+        """
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.workers.close()
         if self._layers and self._layers[-1][0].spec.name.startswith("gateway"):
             await self._stop_layer(self._layers.pop())
-        await self.workers.close()
         await self._api.stop()
         while self._layers:
             await self._stop_layer(self._layers.pop())
