@@ -14,6 +14,7 @@ from csp_controlplane.store.log import (
     WorkerBatch,
     append_control,
     append_worker,
+    ends_the_log,
     log_heads,
     read_log,
     read_log_text,
@@ -179,6 +180,24 @@ async def test_a_page_of_text_is_a_part_of_the_log_and_ends_where_it_gets_large(
     assert await page(4) == (5, 5, '{"n":5}')
     assert await page(5) is None
     assert await read_log_text(db, "t2", MONTH, "sesn_1", 0, 10) is None
+
+
+async def test_a_page_of_events_ends_where_it_gets_large_and_says_whether_more_follow(
+    db: Database,
+) -> None:
+    await make_session(db)
+    large = b'{"text":"%s"}' % (b"x" * 1_900_000)
+    payloads = [b'{"n":1}', large, large, large, b'{"n":5}']
+    for place, payload in enumerate(payloads):
+        await append_control(db, "t1", "sesn_1", [event(f"e{place}", payload=payload)], None)
+    first = await read_log(db, "t1", MONTH, "sesn_1", 0, 1000)
+    assert [e.raw for e in first] == payloads[:4], "the fourth event takes it beyond 4 MB"
+    assert not ends_the_log(first, 1000)
+    rest = await read_log(db, "t1", MONTH, "sesn_1", 4, 1000)
+    assert [e.raw for e in rest] == payloads[4:]
+    assert ends_the_log(rest, 1000)
+    assert not ends_the_log(await read_log(db, "t1", MONTH, "sesn_1", 4, 1), 1)
+    assert await read_log(db, "t2", MONTH, "sesn_1", 0, 10) == []
 
 
 async def test_a_repeated_transcript_line_is_read_once(db: Database) -> None:

@@ -170,7 +170,7 @@ class ServerProcess:
         """The same with SIGINT."""
         self._end(signal.SIGINT, deadline)
 
-    def _end(self, number: signal.Signals, deadline: float) -> None:
+    def _end(self, number: int, deadline: float) -> None:
         if self.running:
             self._process.send_signal(number)
             try:

@@ -26,7 +26,7 @@ from csp_controlplane.live.frames import (
 from csp_controlplane.live.previews import OpenPreviews
 from csp_controlplane.live.wakeup import Wakeup
 from csp_controlplane.store.database import Database
-from csp_controlplane.store.log import read_log
+from csp_controlplane.store.log import ends_the_log, read_log
 
 PAGE = 1000
 
@@ -130,7 +130,7 @@ class Hub:
                 if events:
                     self.fold = None  # written elsewhere, perhaps with a fold of their own
                 self.committed(events)
-                if len(events) < PAGE:
+                if ends_the_log(events, PAGE):
                     return
 
     def preview(self, pieces: Iterable[Piece]) -> None:

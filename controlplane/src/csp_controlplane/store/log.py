@@ -53,8 +53,8 @@ class Appended:
     base: int = 0
 
 
-TEXT_BYTES = 4_000_000
-"""What a page of text holds, but for its last event."""
+PAGE_BYTES = 4_000_000
+"""What a page of the log holds, but for its last event."""
 
 _NO_CHANGE: tuple[None, None, None, None] = (None, None, None, None)
 
@@ -146,12 +146,19 @@ async def append_control(
 async def read_log(
     db: Database, tenant: str, month: date, session: str, after: int, limit: int
 ) -> list[LoggedEvent]:
-    """Events with seq > after, oldest first."""
+    """Events with seq > after, oldest first. Fewer than `limit` where they are large; none only
+    where the log ends."""
     async with db.untenanted() as connection:
         rows = await connection.fetch(
-            "select * from read_log($1,$2,$3,$4,$5)", tenant, month, session, after, limit
-        )
+            "select * from read_log_page($1,$2,$3,$4,$5,$6)",
+            tenant, month, session, after, limit, PAGE_BYTES,
+        )  # fmt: skip
     return [LoggedEvent(r[0], r[1], r[2], r[3].encode()) for r in rows]
+
+
+def ends_the_log(page: Sequence[LoggedEvent], limit: int) -> bool:
+    """Whether there was nothing behind a page of `read_log`, so that no other need be read."""
+    return len(page) < limit and sum(len(event.raw) for event in page) < PAGE_BYTES
 
 
 async def read_log_text(
@@ -162,7 +169,7 @@ async def read_log_text(
     async with db.untenanted() as connection:
         row = await connection.fetchrow(
             "select first_seq, last_seq, events from read_log_text($1,$2,$3,$4,$5,$6)",
-            tenant, month, session, after, limit, TEXT_BYTES,
+            tenant, month, session, after, limit, PAGE_BYTES,
         )  # fmt: skip
     return None if row is None else (row[0], row[1], row[2])
 
