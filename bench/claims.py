@@ -12,6 +12,7 @@ from bench.cluster_lab import ClusterLab, label_of, open_cluster
 from bench.figures import Figure
 from bench.meter import cpu_ns
 from bench.stats import Pair, median_ratio, percentile
+from csp_crds import names
 
 FIGURES = (
     "claim_p50_ms",
@@ -29,7 +30,7 @@ async def measure(quick: bool) -> list[Figure]:
     count = 30 if quick else 150
     async with open_cluster() as lab:
         await lab.fill(POOL)
-        (like, *_) = await lab.kube.pods()
+        (like, *_) = await lab.kube.pods(state=names.STATE_WARM)
         async with bare_claims(lab.server, like) as bare:
             await bare.prepare(WARM_UP + count)
             await _claims(lab, bare, range(WARM_UP))

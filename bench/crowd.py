@@ -13,6 +13,7 @@ from bench.cluster_lab import ClusterLab, open_cluster
 from bench.figures import Figure
 from bench.meter import cpu_ns
 from bench.stats import percentile
+from csp_crds import names
 
 FIGURES = ("claim_20_p50_ms", "claim_20_p95_ms", "claims_per_s", "bare_claims_per_s")
 CROWD, FLOOD = 20, 300
@@ -56,7 +57,7 @@ async def measure(quick: bool) -> list[Figure]:
 
 async def _bare(lab: ClusterLab) -> float:
     """How many a second there are without an operator."""
-    (like, *_) = await lab.kube.pods()
+    (like, *_) = await lab.kube.pods(state=names.STATE_WARM)
     loop = asyncio.get_running_loop()
     async with bare_claims(lab.server, like) as bare:
         await bare.prepare(FLOOD)

@@ -67,10 +67,11 @@ async def test_a_pod_that_dies_while_it_rests_is_replaced_for_the_next_message(
     async with watching(installation) as viewer:
         await viewer.turn(script(say("before")), deadline=120)
         pod = pod_of(installation, viewer.session_id)
+        known = len(viewer.facts)
         installation.csp("delete", "pod", pod["name"], *AT_ONCE)
         # A pod that is deleted by force is gone at once, and its worker moments later: until then
         # it would take the message, and its end would interrupt the turn.
-        await viewer.fact("session.status_rescheduled", deadline=60)
+        await viewer.fact("session.notice", after=known, code="worker_bound", deadline=60)
         end = await viewer.turn(script(say("after")), deadline=180)
         assert end["outcome"] == "completed"
         assert pod_of(installation, viewer.session_id)["uid"] != pod["uid"]
