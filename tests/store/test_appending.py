@@ -108,7 +108,10 @@ async def test_a_batch_that_does_not_match_writes_nothing_and_the_others_do(
     db: Database, database_url: str, observer: Any
 ) -> None:
     await bound(db, "first", "ok", "old", "gap", "fold", "stale")
-    await sessions.end_binding(db, "t1", "old", 1, "lost")
+    newer = await open_epoch(
+        db, "t1", "old", holder="gw", worker_id="newer", endpoint="", handle_hash=b"newer"
+    )
+    assert newer == 2
     appends = Appends(db, at_once=1)
     fold = Fold()
     async with row_taken(database_url, "first"):

@@ -20,6 +20,7 @@ PACKAGES = ("controlplane", "worker")
 CONTROLPLANE = "controlplane/src/csp_controlplane"
 WORKER = "worker/src/csp_worker"
 SCHEMA = f"{CONTROLPLANE}/store/migrations/versions/0001_initial.sql"
+GROUPS = f"{CONTROLPLANE}/store/migrations/versions/0008_appends_together.sql"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,31 @@ def protection(name: str, test: str, *changes: tuple[str, str, str]) -> Protecti
 
 
 LOG = (
+    protection(
+        "the epoch fences an old worker's batch in a group",
+        "tests/store/test_appending.py"
+        "::test_a_batch_that_does_not_match_writes_nothing_and_the_others_do",
+        (GROUPS, "s.epoch = b.epoch and ", ""),
+    ),
+    protection(
+        "numbers continue in a group",
+        "tests/store/test_appending.py"
+        "::test_a_batch_that_does_not_match_writes_nothing_and_the_others_do",
+        (GROUPS, "and s.next_n = b.first_n ", ""),
+    ),
+    protection(
+        "a group waits for nobody's row",
+        "tests/store/test_appending.py"
+        "::test_a_group_does_not_wait_for_the_row_of_one_of_its_sessions",
+        (f"{CONTROLPLANE}/store/appending.py", "PATIENCE = timedelta(milliseconds=50)",
+         "PATIENCE = timedelta(hours=1)"),
+    ),
+    protection(
+        "what waits for a row gives its place up",
+        "tests/store/test_appending.py"
+        "::test_what_comes_while_all_places_are_taken_goes_in_one_statement",
+        (f"{CONTROLPLANE}/store/appending.py", "SLOW_S = 0.1", "SLOW_S = 3600.0"),
+    ),
     protection(
         "the epoch fences an old worker",
         "tests/store/test_log.py::test_an_old_epoch_appends_nothing",
