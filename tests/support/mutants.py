@@ -224,7 +224,8 @@ def survivors(protections: Sequence[Protection], directory: Path) -> dict[str, s
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
     environment["PYTHONPATH"] = os.pathsep.join(str(directory / p / "src") for p in PACKAGES)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}",
+        [sys.executable, "-m", "pytest", "-q", "--tb=native", "-p", "no:cacheprovider",
+         f"--junitxml={report}",
          *(each.test for each in protections)],
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280,
     )  # fmt: skip

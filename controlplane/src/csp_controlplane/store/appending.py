@@ -20,8 +20,8 @@ import asyncpg
 from csp_controlplane.store.database import DATABASE_AWAY, Database
 from csp_controlplane.store.log import FoldChange, WorkerBatch, append_worker, append_workers
 
-AT_ONCE = 4
-"""Statements at a time. More of them make small groups and use up the pool of connections."""
+AT_ONCE = 2
+"""Statements at a time. More only make the groups smaller: see `python -m bench --only append`."""
 
 MOST_BATCHES = 64
 MOST_BYTES = 1_000_000
