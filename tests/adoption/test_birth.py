@@ -62,7 +62,9 @@ async def test_two_gateways_make_one_session_and_say_its_prompt_once(
     assert {record.id for record in records} == ids
     assert len(ids) == 5
     for record in records:
-        said = await second.service.events(WHO, record.id, limit=50, types=["user.message"])
+        said = (
+            await second.service.events(WHO, record.id, limit=50, types=["user.message"])
+        ).events
         assert len(said) == 1
 
 
@@ -184,8 +186,8 @@ async def test_a_resource_is_born_as_a_fork_and_its_parent_goes_on(
     fork = found["status"]["sessionId"]
     family = await plane.service.branches.family(WHO, fork)
     assert [(branch.id, branch.parent) for branch in family] == [(parent, None), (fork, parent)]
-    log = await plane.service.events(WHO, fork, limit=100)
-    before = await plane.service.events(WHO, parent, limit=100)
+    log = (await plane.service.events(WHO, fork, limit=100)).events
+    before = (await plane.service.events(WHO, parent, limit=100)).events
     shared = family[1].forked_seq or 0
     assert shared > 0
     assert log[:shared] == before[:shared]

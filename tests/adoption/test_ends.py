@@ -55,7 +55,7 @@ async def test_the_deletion_of_one_resource_ends_its_session(
     service, session_id, _ = await bound_session(planes, kube, new_pod)
     await kube.delete(SESSIONS, "one")
     await until_state(service, session_id, "completed")
-    events = await service.events(WHO, session_id, limit=50, types=["session.notice"])
+    events = (await service.events(WHO, session_id, limit=50, types=["session.notice"])).events
     assert b"session_ended" in events[-1].raw
     with pytest.raises(Conflict):
         await message(service, session_id, "still there?")
@@ -128,7 +128,7 @@ async def test_a_pause_of_the_operators_is_no_loss(
     await pod.stop()
     await take_pod(kube, "one", "Paused")
     await until_state(service, session_id, "paused")
-    events = await service.events(WHO, session_id, limit=50, types=["session.notice"])
+    events = (await service.events(WHO, session_id, limit=50, types=["session.notice"])).events
     assert not any(b"worker_lost" in event.raw for event in events)
     found = await kube.get(SESSIONS, "one")
     assert found["metadata"]["annotations"][names.PAUSED] == "true"
@@ -204,7 +204,7 @@ async def test_what_goes_with_its_place_pauses_and_keeps_its_history(
         else:
             own_api_server.kubectl("delete", "crd", f"{names.SESSION_PLURAL}.{names.GROUP}")
         await until_state(service, session_id, "paused")
-        events = await service.events(WHO, session_id, limit=50, types=["session.notice"])
+        events = (await service.events(WHO, session_id, limit=50, types=["session.notice"])).events
         assert b"cluster was removed" in events[-1].raw
         if removed == "kind":
             own_api_server.apply_crds(ROOT / "crds")

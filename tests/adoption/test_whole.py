@@ -60,7 +60,7 @@ class Whole:
         )
 
     async def texts(self, session_id: str, type_: str) -> list[dict[str, Any]]:
-        events = await self.plane.service.events(WHO, session_id, limit=200, types=[type_])
+        events = (await self.plane.service.events(WHO, session_id, limit=200, types=[type_])).events
         return [json.loads(event.raw) for event in events]
 
     async def turns(self, session_id: str, count: int) -> list[dict[str, Any]]:

@@ -106,7 +106,7 @@ async def test_an_old_worker_that_wakes_up_writes_nothing(gateways: Gateways) ->
         old.facts(1, fact("sevt_late", "agent.message"))
         await worker_of(gateways, session.id, nth=2)
         assert "sevt_late" not in [event["id"] for event in watcher.events]
-        rows = await service.events(ALICE, session.id, limit=100)
+        rows = (await service.events(ALICE, session.id, limit=100)).events
         assert "sevt_late" not in [event.id for event in rows]
 
 

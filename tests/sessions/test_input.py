@@ -190,4 +190,4 @@ async def test_a_refusal_is_never_for_something_that_was_believed(gateways: Gate
 
 
 async def messages(service: SessionService, session: str) -> Sequence[LoggedEvent]:
-    return await service.events(ALICE, session, limit=100, types=["user.message"])
+    return (await service.events(ALICE, session, limit=100, types=["user.message"])).events

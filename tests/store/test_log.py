@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import asyncpg
 import pytest
 
@@ -11,11 +13,13 @@ from csp_controlplane.store import sessions
 from csp_controlplane.store.database import Database
 from csp_controlplane.store.log import (
     FoldChange,
+    LogQuery,
     WorkerBatch,
     append_control,
     append_worker,
     ends_the_log,
     log_heads,
+    query_log,
     read_log,
     read_log_text,
 )
@@ -198,6 +202,27 @@ async def test_a_page_of_events_ends_where_it_gets_large_and_says_whether_more_f
     assert ends_the_log(rest, 1000)
     assert not ends_the_log(await read_log(db, "t1", MONTH, "sesn_1", 4, 1), 1)
     assert await read_log(db, "t2", MONTH, "sesn_1", 0, 10) == []
+
+
+async def test_a_queried_page_ends_where_it_gets_large_in_both_orders(db: Database) -> None:
+    await make_session(db)
+    large = b'{"text":"%s"}' % (b"x" * 1_900_000)
+    payloads = [b'{"n":1}', large, large, large, b'{"n":5}']
+    for place, payload in enumerate(payloads):
+        await append_control(db, "t1", "sesn_1", [event(f"e{place}", payload=payload)], None)
+
+    async def page(limit: int = 1000, **more: Any) -> tuple[list[int], bool]:
+        found = await query_log(db, "t1", MONTH, "sesn_1", LogQuery(limit, **more))
+        assert [e.raw for e in found.events] == [payloads[e.seq - 1] for e in found.events]
+        return [e.seq for e in found.events], found.more
+
+    assert await page() == ([1, 2, 3, 4], True)
+    assert await page(after=4) == ([5], False)
+    assert await page(descending=True) == ([5, 4, 3, 2], True)
+    assert await page(descending=True, before=2) == ([1], False)
+    assert await page(1) == ([1], True)
+    assert await page(1, after=4) == ([5], False)
+    assert await page(after=5) == ([], False)
 
 
 async def test_a_repeated_transcript_line_is_read_once(db: Database) -> None:

@@ -296,6 +296,8 @@ export interface paths {
         /**
          * List Events
          * @description The log in seq order. `types[]` and `created_at[...]` narrow it.
+         *
+         *     A page holds less than `limit` where events are large: `next_page` says whether there is more.
          */
         readonly get: operations["list_events"];
         readonly put?: never;

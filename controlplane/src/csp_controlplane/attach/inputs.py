@@ -97,10 +97,10 @@ async def log_of_inputs(
     while True:
         query = LogQuery(limit=PAGE, after=after, types=sorted(INPUT_TYPES))
         page = await query_log(db, tenant, month, session, query)
-        events += page
-        if len(page) < PAGE:
+        events += page.events
+        if not page.more:
             return due(events, cursor, bound_seq, fold)
-        after = page[-1].seq
+        after = page.events[-1].seq
 
 
 async def cursor_for_new_epoch(

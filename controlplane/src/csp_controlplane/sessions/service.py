@@ -29,7 +29,7 @@ from csp_controlplane.sessions.retention import Retention
 from csp_controlplane.sessions.sending import Sender, Target
 from csp_controlplane.sessions.transfer import Transfer
 from csp_controlplane.store import session_views, sessions
-from csp_controlplane.store.log import LogQuery, query_log
+from csp_controlplane.store.log import LogPage, LogQuery, query_log
 from csp_controlplane.store.session_views import ListQuery
 from csp_controlplane.store.sessions import NewSession, SessionRow
 from csp_crds.agent import AgentSpec
@@ -230,7 +230,7 @@ class SessionService:
         order: Literal["asc", "desc"] = "asc",
         types: Types = None,
         created: dict[str, datetime] | None = None,
-    ) -> Events:
+    ) -> LogPage:
         """A page of the log."""
         row = await self._own(who, session_id)
         query = LogQuery(limit, after, before, order == "desc", types, created)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import count
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
@@ -189,9 +189,16 @@ class LogQuery:
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
+class LogPage(NamedTuple):
+    """What a query found, and whether there is more: beyond its limit, or beyond PAGE_BYTES."""
+
+    events: list[LoggedEvent]
+    more: bool
+
+
 async def query_log(
     db: Database, tenant: str, month: date, session: str, query: LogQuery
-) -> list[LoggedEvent]:
+) -> LogPage:
     """Events between two seqs, filtered, in the order asked for."""
     values: list[Any] = [month, session, query.after]
     where = ["month = $1", "session_id = $2", "seq > $3"]
@@ -204,15 +211,21 @@ async def query_log(
     for comparison, moment in (query.created or {}).items():
         values.append(moment)
         where.append(f"created_at {_COMPARISONS[comparison]} ${len(values)}")
-    values.append(query.limit)
+    values += [query.limit + 1, query.limit, PAGE_BYTES]
+    most, limit, size = (f"${len(values) - place}" for place in (2, 1, 0))
     order = "desc" if query.descending else "asc"
     sql = (
-        f"select seq, id, type, payload::text from events where {' and '.join(where)} "  # noqa: S608 -- fragments above
-        f"order by seq {order} limit ${len(values)}"
+        "select seq, id, type, body, found from ("  # noqa: S608 -- fragments above
+        "select *, row_number() over log as place, count(*) over () as found, "
+        "sum(octet_length(body)) over log - octet_length(body) as before from ("
+        f"select seq, id, type, payload::text as body from events where {' and '.join(where)} "
+        f"order by seq {order} limit {most}) page window log as (order by seq {order})) sized "
+        f"where place <= {limit} and before < {size} order by seq {order}"
     )
     async with db.tenant(tenant) as connection:
         rows = await connection.fetch(sql, *values)
-    return [LoggedEvent(r[0], r[1], r[2], r[3].encode()) for r in rows]
+    events = [LoggedEvent(r[0], r[1], r[2], r[3].encode()) for r in rows]
+    return LogPage(events, bool(rows) and rows[0]["found"] > len(rows))
 
 
 async def events_by_dedup_key(

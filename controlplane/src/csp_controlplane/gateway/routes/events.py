@@ -77,22 +77,23 @@ async def list_events(
         int | None, Query(ge=1, le=2**53, description="Ours: only below this seq.")
     ] = None,
 ) -> Response:
-    """The log in seq order. `types[]` and `created_at[...]` narrow it."""
+    """The log in seq order. `types[]` and `created_at[...]` narrow it.
+
+    A page holds less than `limit` where events are large: `next_page` says whether there is more.
+    """
     place = _place(page, order)
-    events = await state_of(request).sessions.events(
+    found = await state_of(request).sessions.events(
         who,
         session_id,
         after=max(after, place) if order == "asc" and place is not None else after,
         before=place if order == "desc" and place is not None else before,
-        limit=limit + 1,
+        limit=limit,
         order=order,
         types=many(request, "types"),
         created=created_filters(request) or None,
     )
-    more = len(events) > limit
-    shown = events[:limit]
-    following = orjson.dumps(encode_cursor(order, shown[-1].seq)) if more else b"null"
-    body = page_bytes([event.with_seq() for event in shown], following)
+    following = orjson.dumps(encode_cursor(order, found.events[-1].seq)) if found.more else b"null"
+    body = page_bytes([event.with_seq() for event in found.events], following)
     return Response(body, media_type="application/json")
 
 

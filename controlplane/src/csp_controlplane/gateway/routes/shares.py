@@ -111,7 +111,7 @@ async def list_shared_events(
     end = min(before or shared.through_seq + 1, shared.through_seq + 1)
     query = LogQuery(limit=limit, after=after, before=end)
     found = await query_log(state.db, shared.tenant, shared.month, shared.session_id, query)
-    body = page_bytes([_shown(event) for event in found], b"null")
+    body = page_bytes([_shown(event) for event in found.events], b"null")
     return Response(body, media_type="application/json")
 
 
