@@ -7,11 +7,11 @@ message must have had its turn and everybody must have seen everything.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -40,6 +40,9 @@ class Surroundings:
     tokens: WorkerTokens
     jwks: Path
     url: str
+    broken: list[Broken] = field(default_factory=list)
+    """What was found, in order: when Hypothesis runs an example again and it goes another way, it
+    reports that instead."""
 
 
 class Machine(RuleBasedStateMachine):
@@ -57,9 +60,16 @@ class Machine(RuleBasedStateMachine):
     def _do(self, work: Callable[[], Awaitable[None] | None]) -> None:
         """One rule: the work, then quiet, then the promises."""
         try:
-            self.around.loop.run(self._then_check(work))
+            self._run(self._then_check(work))
         except BaseException:
             self.failed = True
+            raise
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            self.around.loop.run(work)
+        except Broken as broken:
+            self.around.broken.append(broken)
             raise
 
     async def _then_check(self, work: Callable[[], Awaitable[None] | None]) -> None:
@@ -155,7 +165,7 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             if not self.failed and self.plane.gateways != [None, None]:
-                self.around.loop.run(self._rest())
+                self._run(self._rest())
         finally:
             self.around.loop.run(self.plane.close())
 

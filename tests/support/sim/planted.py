@@ -58,10 +58,21 @@ PLANTS: dict[str, Callable[[], None]] = {
 
 
 async def unfence(connection: Any) -> None:
-    """Makes the append of a worker's facts look at no epoch."""
+    """Makes the append of a worker's facts look at no epoch.
+
+    Numbers are an epoch's own, so those of another are not compared either.
+    """
     for name, condition, without in (
-        ("append_worker", "and epoch = p_epoch and next_n = p_first_n", "and next_n = p_first_n"),
-        ("append_workers", "and s.epoch = b.epoch and s.next_n", "and s.next_n"),
+        (
+            "append_worker",
+            "and epoch = p_epoch and next_n = p_first_n",
+            "and (epoch <> p_epoch or next_n = p_first_n)",
+        ),
+        (
+            "append_workers",
+            "and s.epoch = b.epoch and s.next_n = b.first_n",
+            "and (s.epoch <> b.epoch or s.next_n = b.first_n)",
+        ),
     ):
         source: str = await connection.fetchval(
             "select pg_get_functiondef(p.oid) from pg_proc p where p.proname = $1", name
