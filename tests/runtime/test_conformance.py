@@ -184,7 +184,7 @@ async def test_a_runtime_that_is_away_says_so_and_workers_outlive_it(
     assert await harness.runtime.endpoint("sesn_1") == ref
     await harness.watching(1)
     await harness.kill(ref)
-    assert (await asyncio.wait_for(watching, 10)).worker_id == ref.worker_id
+    assert (await asyncio.wait_for(watching, 30)).worker_id == ref.worker_id
 
 
 async def test_a_worker_that_is_used_up_is_replaced_and_no_other(harness: RuntimeHarness) -> None:

@@ -96,7 +96,9 @@ class Kubelet:
     def _start(self, pod: Object) -> None:
         uid = pod["metadata"]["uid"]
         if uid not in self._pods:
-            self._pods[uid] = asyncio.create_task(self._run_pod(pod), name=f"pod-{uid}")
+            task = asyncio.create_task(self._run_pod(pod), name=f"pod-{uid}")
+            task.add_done_callback(_say_why)
+            self._pods[uid] = task
 
     def _stop(self, uid: str) -> None:
         task = self._pods.get(uid)
@@ -138,7 +140,9 @@ class Kubelet:
                 return
 
     async def _healthy(self, worker: ServerProcess, endpoint: str) -> bool:
-        async with grpc.aio.insecure_channel(endpoint) as channel:
+        # Left alone it would try less and less often while the worker starts.
+        options = (("grpc.max_reconnect_backoff_ms", 500),)
+        async with grpc.aio.insecure_channel(endpoint, options=options) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             request = health_pb2.HealthCheckRequest(service=names.WORKER_HEALTH_SERVICE)
             async with asyncio.timeout(_READY_S):
@@ -181,3 +185,9 @@ def _value(item: dict[str, Any], pod: Object) -> str:
     for part in path.split("."):
         found = found[part]
     return str(found)
+
+
+def _say_why(task: asyncio.Task[None]) -> None:
+    """A pod that this could not run would only look as if it took long."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        print(f"{task.get_name()} could not be run: {error!r}")
