@@ -65,16 +65,18 @@ class Archiver:
         self._settled_at = 0.0
         self._hurry = Wakeup()
         self._saved = 0
+        self._looked = False
         self._running = False
 
     def wants(self, seq: int, *, at_once: bool) -> bool:
         """A turn has ended; its end is the log's `seq`. Whether `run` is to be started for it.
 
-        `at_once`: tools have run, so that this turn's files are not the next one's.
+        `at_once`: tools have run, so that this turn's files are not the next one's. The first turn
+        does not wait either: what there was before any tool is what files can be taken back to.
         """
         self._wanted = seq
         self._settled_at = asyncio.get_running_loop().time() + SETTLE_S
-        if at_once:
+        if at_once or not self._looked:
             self._hurry.set()
         starts = keeps(self._core) and not self._running
         self._running = self._running or starts
@@ -104,7 +106,9 @@ class Archiver:
 
     async def _save(self, seq: int) -> None:
         try:
-            if await save(self._core, self._hub, self._binding, seq) is not None:
+            saved = await save(self._core, self._hub, self._binding, seq)
+            self._looked = True
+            if saved is not None:
                 self._saved += 1
                 if self._saved % COLLECT_EVERY == 0:
                     await self._collect()
