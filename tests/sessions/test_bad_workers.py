@@ -131,3 +131,31 @@ async def test_an_unexpected_error_while_committing_costs_the_stream_and_not_the
         worker.facts(1, fact("sevt_a", "agent.message"))
         await watcher.until("agent.message", id="sevt_a")
         assert "worker_lost" not in [event.get("code") for event in watcher.events]
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ("internal_error", "worker_lost"),
+        ("shutdown", "worker_bound"),
+        ("session_cap", "worker_bound"),
+    ],
+)
+async def test_only_an_end_that_nobody_expected_is_told(
+    gateways: Gateways, reason: str, code: str
+) -> None:
+    service = await gateways.start()
+    session = await new_session(service)
+    async with watching(service, session.id) as watcher:
+        worker = await worker_of(gateways, session.id)
+        await watcher.until("session.notice", code="worker_bound")
+        known = len(watcher.events)
+        worker.say(pb.WorkerFrame(ending=pb.Ending(reason=reason, message="Something broke.")))
+        await worker_of(gateways, session.id, nth=2)
+        wanted = {"worker_lost": "resumed"}.get(code, code)
+        await wait_until(
+            lambda: any(e.get("code") == wanted for e in watcher.events[known:]), what=wanted
+        )
+        said = [e for e in watcher.events[known:] if e["type"] == "session.notice"]
+        assert said[0]["code"] == code
+        assert ("Something broke." in said[0]["message"]) == (code == "worker_lost")

@@ -117,6 +117,7 @@ export const sessionStrings = {
       session_suspended: "The session was suspended.",
       session_archived: "The session was archived.",
       shutdown: "The session's process was asked to stop. Everything up to here is saved.",
+      internal_error: "The session's process failed. Everything up to here is saved.",
       message_changed:
         "The message was changed just as its answer began. Retry to ask with the new text.",
       message_cancelled: "The message was taken back just as its answer began.",

@@ -223,7 +223,7 @@ class Session:
         if task.cancelled() or task.exception() is None:
             return
         _log.critical("task failed", task=task.get_name(), exc_info=task.exception())
-        self.on_end("shutdown", "The worker had an internal error. Send your message again.")
+        self.on_end("internal_error", "The worker had an internal error. Send your message again.")
 
     def _hello(self) -> pb.WorkerHello:
         return pb.WorkerHello(

@@ -39,16 +39,21 @@ log = structlog.get_logger(__name__)
 
 EndKind = Literal["lost", "silent", "unbound", "fenced", "invalid", "released", "ended"]
 _piece = attrgetter("event_id", "event_type", "kind", "offset", "length", "payload")
+EXPECTED_ENDS = frozenset({"shutdown", "session_cap"})
 MAX_WAITING_BATCHES = 64
 RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Why an attachment ended; `message` is for logs and, for `ended`, from the worker."""
+    """Why an attachment ended; `message` is for logs and, for `ended`, from the worker.
+
+    `expected`: the worker was asked to end, or has said in the log why it does.
+    """
 
     kind: EndKind
     message: str = ""
+    expected: bool = False
 
 
 class Attachment:
@@ -152,7 +157,9 @@ class Attachment:
                     self._greeted.set()
                     await self._start_delivery(call, frame.hello)
                 case "ending":
-                    self._finish(End("ended", frame.ending.message or frame.ending.reason))
+                    ending = frame.ending
+                    expected = ending.reason in EXPECTED_ENDS
+                    self._finish(End("ended", ending.message or ending.reason, expected))
         self._finish(End("lost", "the worker closed the stream"))
 
     def _show_previews(self, previews: Iterable[pb.Preview]) -> None:

@@ -201,10 +201,11 @@ class Keeper:
         if not self.holds_lease:
             hub.withdraw_all()
             return
-        if end.kind == "ended":
+        if end.expected:
             await self._let_end(binding, end.message)
-        else:
-            await self._lose(binding.epoch, end.kind, LOST, binding.worker_id)
+            return
+        message = end.message if end.kind == "ended" else LOST
+        await self._lose(binding.epoch, end.kind, message, binding.worker_id)
 
     async def _let_end(self, binding: Binding, message: str) -> None:
         core, hub = self._core, self._hub

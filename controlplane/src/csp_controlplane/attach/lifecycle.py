@@ -98,8 +98,8 @@ async def lose_worker(
 
 
 async def worker_ended(core: Core, hub: Hub, epoch: int, message: str) -> None:
-    """Ends an epoch whose worker was asked to stop and has said good-bye. What ran was ended by the
-    worker itself, so that nothing is lost, and nothing said, unless that did not reach the log."""
+    """Ends an epoch whose worker was expected to end and has said good-bye. What ran was ended by
+    the worker itself, so that nothing is lost, and nothing said, unless that is not in the log."""
     await sessions.end_binding(core.db, hub.tenant, hub.session, epoch, "ended")
 
     def decide(fold: Fold) -> Decision | None:
