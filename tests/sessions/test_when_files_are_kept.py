@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 
 import pytest
 
 from csp_controlplane.attach import workspace
+from csp_controlplane.store import checkpoints
+from csp_proto import worker_pb2 as pb
 from support.gateways import Gateways
 from support.hostile_worker import HostileWorker, fact
-from support.sessions import new_session, say
+from support.sessions import ALICE, new_session, say
+from support.waiting import wait_until
 from support.worker_play import start_turn, worker_of
 
 TOOL = (
     ("agent.tool_use", '"name":"Bash","input":{}'),
     ("agent.tool_result", '"tool_use_id":"sevt_%d"'),
 )
+FILES = [
+    pb.WorkspaceManifest(fingerprint="f1", pieces=[hashlib.sha256(b"").digest()], files=1),
+    pb.WorkspaceManifest(data=b"list"),
+]
 
 
 class Turns:
@@ -37,7 +45,7 @@ class Turns:
             pass
 
 
-async def test_a_turn_without_a_tool_asks_for_nothing_until_the_person_pauses(
+async def test_after_the_first_turn_one_without_a_tool_asks_for_nothing_until_the_person_pauses(
     gateways: Gateways, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workspace, "SETTLE_S", 3600.0)
@@ -45,13 +53,23 @@ async def test_a_turn_without_a_tool_asks_for_nothing_until_the_person_pauses(
     service = await gateways.start()
     session = await new_session(service)
     worker = await worker_of(gateways, session.id)
+    worker.workspace, worker.pieces = FILES, [b""]
     turns = Turns(worker)
-    for text in ("one", "two"):
-        await say(service, session.id, text)
-        await turns.play()
+    await say(service, session.id, "one")
+    await turns.play()
+    first = await asyncio.wait_for(worker.saves.get(), 20)
+    assert not first.known_fingerprint
+
+    async def kept() -> bool:
+        return await checkpoints.newest(gateways.db, ALICE.tenant, session.id) is not None
+
+    await wait_until(kept, what="the first turn's checkpoint")
+    await say(service, session.id, "two")
+    await turns.play()
     await say(service, session.id, "three")
     await turns.play(*TOOL)
-    await asyncio.wait_for(worker.saves.get(), 20)  # for the turn with a tool, and for all before
+    later = await asyncio.wait_for(worker.saves.get(), 20)  # for "three", and for "two" as well
+    assert later.known_fingerprint == "f1"
     assert worker.saves.empty()
 
 
