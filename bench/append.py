@@ -64,12 +64,20 @@ class BareLog:
         self._name = name
         self._seq = 0
 
-    async def append(self, count: int) -> None:
-        """So many events in one statement, committed."""
+    def make(self, count: int) -> tuple[int, list[str], list[str]]:
+        """The next so many events: the seq before them, their ids and payloads."""
         ids = [events.event_id(self._name, self._seq + place) for place in range(count)]
-        payloads = [events.fact(id_).decode() for id_ in ids]
         seq, self._seq = self._seq, self._seq + count
+        return seq, ids, [events.fact(id_).decode() for id_ in ids]
+
+    async def write(self, made: tuple[int, list[str], list[str]]) -> None:
+        """All of them in one statement, committed."""
+        seq, ids, payloads = made
         await self._pool.execute(INSERT, self._month, self._name, seq, OWNER_TENANT, ids, payloads)
+
+    async def append(self, count: int) -> None:
+        """So many new events."""
+        await self.write(self.make(count))
 
 
 async def measure(lab: Lab, quick: bool) -> list[Figure]:
@@ -126,14 +134,15 @@ async def _flood(
 
 async def _bare_flood(pool: asyncpg.Pool, month: date, name: str, count: int, batch: int) -> float:
     async def write(log: BareLog) -> None:
-        for _ in range(max(1, count // FLOODED // batch)):
-            await log.append(batch)
+        for made in batches[log]:
+            await log.write(made)
 
     logs = [BareLog(pool, month, f"bare-{name}-{place}") for place in range(FLOODED)]
+    times = max(1, count // FLOODED // batch)
+    batches = {log: [log.make(batch) for _ in range(times)] for log in logs}
     begin = time.perf_counter()
     await asyncio.gather(*map(write, logs))
-    written = max(1, count // FLOODED // batch) * batch * FLOODED
-    return written / (time.perf_counter() - begin)
+    return times * batch * FLOODED / (time.perf_counter() - begin)
 
 
 async def _p50(lab: Lab, pool: asyncpg.Pool, month: date, rounds: int, seconds: float) -> Figure:

@@ -3,12 +3,14 @@
 `ready_p50_ms` is from the POST of an AgentSession until a watch says Ready: a pod is claimed, its
 worker is bound to the log. Each begins when the pool is full again. The first word of a later turn,
 through the cluster's gateway, has that of a local installation as its neighbour: both on this
-machine, both with the scripted model, taking turns.
+machine, both with the scripted model, taking turns. And how long a session is without a worker when
+its own is killed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -20,23 +22,32 @@ from e2e.images import build
 from e2e.installation import NAMESPACE, OWNER, Installation
 from e2e.node import packages
 from e2e.node.native import NativeCluster
+from e2e.sessions import pod_of, watching
 from support.kube import SESSIONS, Kube, is_true, session
 from support.parts_of_stack import wait_warm
+from support.play import say, script, slow
 from support.stack import Stack
 from support.waiting import wait_until
 
-FIGURES = ("ready_p50_ms", "cluster_first_token_ratio")
+FIGURES = ("ready_p50_ms", "cluster_first_token_ratio", "cluster_rebind_p95_s")
 POOL = 3
 WARM_UP = 2
 SESSIONS_EACH, QUICK_SESSIONS = 30, 8
 PAIRS, QUICK_PAIRS = 50, 10
+REBINDS, QUICK_REBINDS = 10, 3
 RATIO = 1.5
+REBIND_S = 30.0
 
 
 async def measure(quick: bool) -> list[Figure]:
     async with _open() as (installation, kube):
         ready = await _ready(kube, QUICK_SESSIONS if quick else SESSIONS_EACH)
-        return [ready, await _first_tokens(installation, kube, QUICK_PAIRS if quick else PAIRS)]
+        first = await _first_tokens(installation, kube, QUICK_PAIRS if quick else PAIRS)
+        return [
+            ready,
+            first,
+            await _rebinds(installation, kube, QUICK_REBINDS if quick else REBINDS),
+        ]
 
 
 async def _ready(kube: Kube, count: int) -> Figure:
@@ -117,6 +128,24 @@ async def _first_tokens(installation: Installation, kube: Kube, count: int) -> F
         "pairs": float(count),
     }
     return Figure("cluster_first_token_ratio", median_ratio(pairs), RATIO, detail)
+
+
+async def _rebinds(installation: Installation, kube: Kube, count: int) -> Figure:
+    """From kill -9 of a worker in its pod to the first text of a message posted right after it."""
+    took: list[float] = []
+    async with watching(installation) as viewer:
+        await viewer.turn(script(say("hello")), 60)
+        for _ in range(count):
+            await _full_beside(kube)
+            pod = pod_of(installation, viewer.session_id)
+            begun = time.perf_counter()
+            installation.cluster.kill_in_pod(pod["uid"], "csp_worker")
+            message = await viewer.say(script(slow(5)))
+            await viewer.partial(1, 120)
+            took.append(time.perf_counter() - begun)
+            await viewer.turn_end(message, 60)
+    detail: dict[str, float | str] = {"p50 s": percentile(took, 0.5), "n": float(count)}
+    return Figure("cluster_rebind_p95_s", percentile(took, 0.95), REBIND_S, detail)
 
 
 async def _full_beside(kube: Kube) -> None:

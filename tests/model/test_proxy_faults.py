@@ -129,8 +129,8 @@ async def test_database_away_serves_known_handles_for_a_while_and_settles_later(
         known, unknown = await bind_session(db), await bind_session(db)
         await db.close()
         with ProxyServer(scripted.url, url, redis_url, offline_seconds="10") as proxy:
+            asked = time.monotonic()
             assert await status_of(proxy, known, FINE) == 200
-            confirmed = time.monotonic()
             postgres.stop()
             assert await status_of(proxy, known, FINE) == 200
             async with post(proxy.url, unknown.handle, FINE) as response:
@@ -147,7 +147,7 @@ async def test_database_away_serves_known_handles_for_a_while_and_settles_later(
                 return await status_of(proxy, known, FINE) == 503
 
             await wait_until(too_late, 40, "the known handle is refused", interval=0.2)
-            assert time.monotonic() - confirmed >= 10
+            assert time.monotonic() - asked >= 10  # it was confirmed after that
             postgres.start()
 
             async def back() -> bool:

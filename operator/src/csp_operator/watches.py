@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 
 import structlog
@@ -56,13 +57,15 @@ class Watches:
         labels = names.POOL if resource is PODS else None
         deliver = self._deliver[resource]
         watch = self._api.watch(resource, namespace, version, SILENCE_S, labels=labels)
-        async for event in watch:
-            kind, item = event["type"], event["object"]
-            if kind == "ERROR":
-                raise ApiError(item.get("message", "the watch failed"), item.get("code", 0))
-            version = int(item["metadata"]["resourceVersion"])
-            if kind != "BOOKMARK":
-                deliver(item, gone=kind == "DELETED")
+        # A watch that is left in the middle would keep its connection until it is collected.
+        async with aclosing(watch) as events:
+            async for event in events:
+                kind, item = event["type"], event["object"]
+                if kind == "ERROR":
+                    raise ApiError(item.get("message", "the watch failed"), item.get("code", 0))
+                version = int(item["metadata"]["resourceVersion"])
+                if kind != "BOOKMARK":
+                    deliver(item, gone=kind == "DELETED")
         return version
 
 

@@ -7,7 +7,7 @@ repetition would mean.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -82,8 +82,11 @@ class KubeApi:
         silence: float,
         *,
         labels: str | None = None,
-    ) -> AsyncIterator[Object]:
-        """Events after this version until the server ends the watch. Away after a silence."""
+    ) -> AsyncGenerator[Object]:
+        """Events after this version until the server ends the watch. Away after a silence.
+
+        Close it: a watch that is left in the middle keeps its connection.
+        """
         params = {
             "watch": "true",
             "allowWatchBookmarks": "true",
