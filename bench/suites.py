@@ -74,7 +74,11 @@ SUITES: tuple[Suite, ...] = (
         ("page_5000_open_ms", "page_5000_longest_task_ms", "page_5000_nodes"),
         page.measure,
     ),
-    Suite("open_100k", ("open_100k_s", "open_100k_heap_mb"), growth.measure_open),
+    Suite(
+        "open_100k",
+        ("open_100k_s", "open_100k_reload_s", "open_100k_heap_mb"),
+        growth.measure_open,
+    ),
     Suite("fork_10mb", ("fork_10mb_s",), growth.measure_fork),
 )
 
