@@ -216,8 +216,8 @@ async def test_requests_are_recorded_and_forgotten() -> None:
         assert last["tools"] == ["Bash"]
         assert last["system"] == "be kind"
         assert last["messages"][0]["content"] == "number 4"
-        async with aiohttp.ClientSession() as http:
-            await http.post(scripted.url + "/_reset")
+        async with aiohttp.ClientSession() as http, http.post(scripted.url + "/_reset") as response:
+            assert response.status == 200
         assert await recorded(scripted.url) == []
 
 
