@@ -42,6 +42,7 @@ class Gateway:
         epoch: int = 1,
         name: str = "gateway",
         acks: bool = True,
+        hangs_up: bool = True,
     ) -> None:
         self.worker = worker
         self.log = log if log is not None else Log()
@@ -50,6 +51,7 @@ class Gateway:
         self.name = name
         self.handle = f"handle-{self.session_id}-{epoch}"
         self.acks = acks
+        self.hangs_up = hangs_up
         self.frames: list[pb.WorkerFrame] = []
         self.writer = False
         self.committed_n = 0
@@ -204,6 +206,8 @@ class Gateway:
             # Anything else is the end of the stream.
             while isinstance(frame := await stream.read(), pb.WorkerFrame):
                 await self._take(frame)
+                if frame.HasField("ending") and self.hangs_up:
+                    await stream.done_writing()
             self.ended = (await stream.code()).name
         except grpc.aio.AioRpcError as error:
             self.ended = error.code().name

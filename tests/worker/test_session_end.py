@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -18,9 +19,12 @@ from csp_worker.hooks import Gate
 from csp_worker.ids import new_id
 from csp_worker.metrics import Metrics
 from csp_worker.paths import Paths
-from csp_worker.session import Identity, Session, Tools
+from csp_worker.session import Identity, Patience, Session, Tools
 from csp_worker.spill import SpillFile
 from csp_worker.transcript import MirrorStore
+from support.waiting import wait_until
+from support.worker_client import WorkerProcess
+from worker.conftest import NewGateway
 
 
 class Ended:
@@ -64,7 +68,7 @@ async def test_a_session_ends_at_its_cap_and_says_so(session: Session) -> None:
     session.on_end = ended = Ended()
     reason, message = await asyncio.wait_for(ended.heard, 5)
     attachment = session.outbox.attach("gateway", can_write=True)
-    closing = asyncio.create_task(session.end(reason, message, 0.2))
+    closing = asyncio.create_task(session.end(reason, message, Patience(0.2)))
 
     frames: list[pb.WorkerFrame] = []
     while (frame := await asyncio.wait_for(attachment.next(), 5)) is not None:
@@ -79,3 +83,32 @@ async def test_a_session_ends_at_its_cap_and_says_so(session: Session) -> None:
     assert b'"code":"session_time_limit"' in facts[1].payload
     assert frames[-1].ending.reason == "session_cap"
     assert "Send a message" in frames[-1].ending.message
+
+
+async def test_an_ending_worker_gives_its_files_until_the_writer_hangs_up(
+    worker: WorkerProcess, new_gateway: NewGateway
+) -> None:
+    gateway = await new_gateway(worker, hangs_up=False).open()
+    await gateway.turn("hello")
+    (worker.workspace_root / gateway.session_id / "file").write_text("of the last turn")
+    worker.process.signal(signal.SIGTERM)
+    await gateway.until(lambda: gateway.frames[-1].HasField("ending"), what="the last frame")
+    request = pb.SaveWorkspaceRequest(limits=pb.WorkspaceLimits(total_bytes=99, file_bytes=99))
+    listed = gateway.stub.SaveWorkspace(request, metadata=gateway.metadata())
+    first, *_ = [part async for part in listed]
+    wanted = pb.ReadPiecesRequest(pieces=first.pieces)
+    given = gateway.stub.ReadPieces(wanted, metadata=gateway.metadata())
+    assert [piece.data async for piece in given] == [b"of the last turn"]
+    assert gateway.ended is None
+    await gateway.close()
+    await wait_until(lambda: not worker.process.running, what="the worker ends")
+    assert worker.process.returncode == 0
+
+
+async def test_a_writer_that_never_hangs_up_holds_no_worker(session: Session) -> None:
+    session.outbox.attach("gateway", can_write=True)
+    await asyncio.wait_for(session.end("shutdown", "", Patience(0.0, files_s=0.05)), 5)
+
+
+async def test_without_a_gateway_a_worker_ends_at_once(session: Session) -> None:
+    await asyncio.wait_for(session.end("shutdown", "", Patience(0.0, files_s=3600)), 5)

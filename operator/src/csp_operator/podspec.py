@@ -18,7 +18,9 @@ from csp_operator.views import PoolView, SessionView
 MODEL_PROXY, EGRESS_PROXY = "csp-model-proxy", "csp-egress-proxy"
 MODEL_PORT, EGRESS_PORT = 8402, 3128
 USER = 10001
-GRACE_S = 30
+GRACE_S = 45
+"""Of a worker: its turn, what is written of it, and the files (CSP_WORKER_GRACE_SECONDS,
+CSP_WORKER_FILES_SECONDS)."""
 _LOST_NODE_S = 15
 _HOME, _WORKSPACE, _KEYS = "/var/lib/csp", "/workspace", "/etc/csp/keys"
 

@@ -28,7 +28,7 @@ from csp_worker.logs import Fields
 from csp_worker.metrics import Metrics
 from csp_worker.paths import Paths
 from csp_worker.servicer import WorkerServicer
-from csp_worker.session import Tools
+from csp_worker.session import Patience, Tools
 from csp_worker.settings import WorkerSettings
 from csp_worker.spill import SpillFile
 from csp_worker.transcript import MirrorStore
@@ -104,7 +104,8 @@ class App:
             _log.info("ending", reason=reason)
             if self._binder.session is not None:
                 grace = self._settings.grace_seconds if reason == "shutdown" else 0.0
-                await self._binder.session.end(reason, message, SHUTDOWN_SECONDS, grace)
+                patience = Patience(SHUTDOWN_SECONDS, grace, self._settings.files_seconds)
+                await self._binder.session.end(reason, message, patience)
         finally:
             for watch in watches:
                 watch.cancel()

@@ -25,11 +25,15 @@ class Attachment:
         self._frames: deque[tuple[pb.WorkerFrame, int]] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
-        self._closed = False
+        self._closed = asyncio.Event()
 
     @property
     def closed(self) -> bool:
-        return self._closed
+        return self._closed.is_set()
+
+    async def until_closed(self) -> None:
+        """Returns when the gateway has hung up, or was too slow."""
+        await self._closed.wait()
 
     @property
     def queued_bytes(self) -> int:
@@ -37,7 +41,7 @@ class Attachment:
 
     def send(self, frame: pb.WorkerFrame, size: int) -> None:
         """Queues a frame of about `size` bytes; closes the stream when too much waits."""
-        if self._closed:
+        if self.closed:
             return
         # One frame may be larger than the limit: a whole image in the transcript.
         if self._frames and self._bytes + size > self._limit:
@@ -50,7 +54,7 @@ class Attachment:
 
     def close(self) -> None:
         """Nothing more is queued; what is queued is still delivered unless it was too slow."""
-        self._closed = True
+        self._closed.set()
         if self.too_slow:
             self._frames.clear()
             self._bytes = 0
@@ -59,7 +63,7 @@ class Attachment:
     async def next(self) -> pb.WorkerFrame | None:
         """The next frame; None at the end of the stream."""
         while not self._frames:
-            if self._closed:
+            if self.closed:
                 return None
             self._wake.clear()
             await self._wake.wait()

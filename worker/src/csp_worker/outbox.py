@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from csp_proto import worker_pb2 as pb
 from csp_worker.attachment import Attachment
@@ -106,6 +107,16 @@ class Outbox:
         """To every gateway: the input cursor, a sign of life, the end."""
         for attachment in self._attached:
             self._send_one(attachment, frame)
+
+    async def say_goodbye(self, ending: pb.Ending, wait_s: float) -> None:
+        """The last frame, and the end of every stream. The writer gets `wait_s` to hang up by
+        itself: until then it takes the files."""
+        writer = self._election.writer
+        self.broadcast(pb.WorkerFrame(ending=ending))
+        if writer is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(writer.until_closed(), wait_s)
+        self.close()
 
     def close(self) -> None:
         """Ends every stream after what is queued for it."""

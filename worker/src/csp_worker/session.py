@@ -70,6 +70,17 @@ class Tools:
     metrics: Metrics
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What the end of a session waits for, in seconds. `turn_s`: the running turn, which is stopped
+    then. `facts_s`: the stopped turn, and the last facts becoming durable. `files_s`: the writer,
+    which takes the files of the last turn."""
+
+    facts_s: float
+    turn_s: float = 0.0
+    files_s: float = 0.0
+
+
 class Session:
     """See the module. `on_end` is called with a reason and a sentence when the worker must end."""
 
@@ -134,29 +145,29 @@ class Session:
         if was_full and not self.journal.full:
             self.runner.wake()
 
-    async def end(self, reason: str, message: str, wait_s: float, grace_s: float = 0.0) -> None:
-        """Says why it ends, and gives the last facts `wait_s` to become durable.
+    async def end(self, reason: str, message: str, patience: Patience) -> None:
+        """Says why it ends, after the last facts and before the last files are taken.
 
-        A running turn gets `grace_s` to end by itself and is stopped then. A turn that waits for a
-        person does not get them: nobody answers in time.
+        A turn that waits for a person does not get its grace: nobody answers in time.
         """
         self.ending = True
         turn = self.turns.current
-        if turn is not None and turn.queried and grace_s and not self._gate.waits_for_person:
+        if turn is not None and turn.queried and patience.turn_s and not self._gate.waits_for_person:
             with suppress(TimeoutError):
-                await asyncio.wait_for(turn.done.wait(), grace_s)
+                await asyncio.wait_for(turn.done.wait(), patience.turn_s)
         turn = self.turns.current
         if turn is not None:
             self.runner.stop(reason)
             with suppress(TimeoutError):
-                await asyncio.wait_for(turn.done.wait(), wait_s if turn.queried else 0.1)
+                await asyncio.wait_for(turn.done.wait(), patience.facts_s if turn.queried else 0.1)
             self.turns.end("interrupted", reason)
         if self.reconciler is not None:
             await self.reconciler.settle()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.journal.wait_acked(self.journal.last_n), wait_s)
-        self.outbox.broadcast(pb.WorkerFrame(ending=pb.Ending(reason=reason, message=message)))
-        self.outbox.close()
+            await asyncio.wait_for(self.journal.wait_acked(self.journal.last_n), patience.facts_s)
+        await self.outbox.say_goodbye(
+            pb.Ending(reason=reason, message=message), patience.files_s
+        )
 
     async def close(self) -> None:
         """Cancels everything it owns."""

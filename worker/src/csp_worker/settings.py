@@ -65,6 +65,12 @@ class WorkerSettings(BaseSettings):
         description="What a running turn gets to come to its end after SIGTERM; then it is "
         "interrupted. Less than what the process itself is given.",
     )
+    files_seconds: float = Field(
+        10.0,
+        ge=0,
+        description="What the files of the last turn get to be taken by a gateway before the "
+        "worker ends. With the time for the turn, less than what the process itself is given.",
+    )
     metrics_port: int = Field(
         0, ge=0, le=65535, description="Port for Prometheus; 0 serves no metrics."
     )
