@@ -152,7 +152,12 @@ class Session:
         """
         self.ending = True
         turn = self.turns.current
-        if turn is not None and turn.queried and patience.turn_s and not self._gate.waits_for_person:
+        if (
+            turn is not None
+            and turn.queried
+            and patience.turn_s
+            and not self._gate.waits_for_person
+        ):
             with suppress(TimeoutError):
                 await asyncio.wait_for(turn.done.wait(), patience.turn_s)
         turn = self.turns.current
@@ -165,9 +170,7 @@ class Session:
             await self.reconciler.settle()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.journal.wait_acked(self.journal.last_n), patience.facts_s)
-        await self.outbox.say_goodbye(
-            pb.Ending(reason=reason, message=message), patience.files_s
-        )
+        await self.outbox.say_goodbye(pb.Ending(reason=reason, message=message), patience.files_s)
 
     async def close(self) -> None:
         """Cancels everything it owns."""

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from csp_controlplane.attach import lifecycle
+from csp_controlplane.attach import lifecycle, resting
 from csp_controlplane.attach.announcements import Announcements
 from csp_controlplane.attach.core import Core, spawn
 from csp_controlplane.attach.keeper import Keeper
@@ -167,7 +167,7 @@ class Attacher:
         timeout = self._core.settings.idle_timeout
         for tenant, session in await sessions.idle_since(self._core.db, timeout, BATCH):
             with suppress(lifecycle.SessionGone):
-                await lifecycle.pause_if_idle(self._core, tenant, session, self._hubs.get(session))
+                await resting.pause_if_idle(self._core, tenant, session, self._hubs.get(session))
 
     async def _watch_runtime(self) -> None:
         while True:

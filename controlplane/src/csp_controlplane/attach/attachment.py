@@ -20,9 +20,9 @@ import grpc.aio
 import structlog
 
 from csp_controlplane.attach import inputs, lifecycle
+from csp_controlplane.attach.archiver import Archiver
 from csp_controlplane.attach.committer import BadFact, Batch, Committer, Fenced
 from csp_controlplane.attach.core import Core, spawn
-from csp_controlplane.attach.workspace import Archiver
 from csp_controlplane.domain.events import LoggedEvent
 from csp_controlplane.domain.transitions import IllegalTransition
 from csp_controlplane.domain.vocabulary import INPUT_TYPES, TOOL_RESULTS
@@ -76,6 +76,8 @@ class Attachment:
         self._writer = False
         self._tools_ran = False
         self._end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+        self._leave: End | None = None
+        """What the worker said when it said that it ends."""
         self._greeted = Wakeup()
 
     @property
@@ -105,6 +107,8 @@ class Attachment:
                 await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _finish(self, end: End) -> None:
+        if self._leave is not None and end.kind == "lost":
+            end = self._leave
         if not self._end.done():
             self._end.set_result(end)
 
@@ -157,10 +161,17 @@ class Attachment:
                     self._greeted.set()
                     await self._start_delivery(call, frame.hello)
                 case "ending":
-                    ending = frame.ending
-                    expected = ending.reason in EXPECTED_ENDS
-                    self._finish(End("ended", ending.message or ending.reason, expected))
+                    await self._take_leave(frame.ending)
         self._finish(End("lost", "the worker closed the stream"))
+
+    async def _take_leave(self, ending: pb.Ending) -> None:
+        """The writer takes the last files and hangs up: the worker waits for that, though not for
+        ever. The others stay until it has ended, because whoever ends its epoch ends it as well."""
+        expected = ending.reason in EXPECTED_ENDS
+        self._leave = End("ended", ending.message or ending.reason, expected)
+        if self._writer:
+            await self._archiver.last()
+            self._finish(self._leave)
 
     def _show_previews(self, previews: Iterable[pb.Preview]) -> None:
         pieces: list[Piece] = list(map(_piece, previews))

@@ -181,6 +181,11 @@ def too_large(left_out: dict[str, Any], said: dict[str, Any] | None = None) -> s
     return names if len(fresh) <= 5 else f"{names} and {len(fresh) - 5} more"
 
 
+def keeps(core: Core) -> bool:
+    """Whether working directories are kept here at all."""
+    return core.settings.workspace_bytes > 0
+
+
 def limits(core: Core) -> pb.WorkspaceLimits:
     settings = core.settings
     return pb.WorkspaceLimits(

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from csp_controlplane.attach import lifecycle
+from csp_controlplane.attach import lifecycle, resting
 from csp_controlplane.attach.attachment import Attachment, End
 from csp_controlplane.attach.binder import BindFailed, bind
 from csp_controlplane.attach.core import Core, spawn
@@ -209,7 +209,7 @@ class Keeper:
 
     async def _let_end(self, binding: Binding, message: str) -> None:
         core, hub = self._core, self._hub
-        if await lifecycle.follow_rest(core, hub):
+        if await resting.follow_rest(core, hub):
             return
         await lifecycle.worker_ended(core, hub, binding.epoch, message)
         hub.withdraw_all()
@@ -227,7 +227,7 @@ class Keeper:
     async def _lose(
         self, epoch: int, reason: str, message: str, worker_id: str | None = None
     ) -> None:
-        if await lifecycle.follow_rest(self._core, self._hub):
+        if await resting.follow_rest(self._core, self._hub):
             return
         partial = self._hub.previews.partial_texts(MAX_PARTIAL_BYTES)
         await lifecycle.lose_worker(

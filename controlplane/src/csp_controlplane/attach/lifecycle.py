@@ -9,21 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import structlog
-
 from csp_controlplane.attach.core import Core
 from csp_controlplane.domain import course
 from csp_controlplane.domain.decisions import Decision
 from csp_controlplane.domain.events import LoggedEvent
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.live.hub import Hub
-from csp_controlplane.runtime.protocol import RuntimeUnavailable
 from csp_controlplane.store import sessions
 from csp_controlplane.store.log import FoldChange, append_control
 from csp_controlplane.store.sessions import Binding, SessionRow
 
 MAX_TRIES = 50
-log = structlog.get_logger(__name__)
 
 
 class SessionGone(Exception):
@@ -164,46 +160,3 @@ async def say(
         return Decision(fold, (course.say(code, level, message, core.make, data),))
 
     await decide_and_append(core, hub.tenant, hub.session, decide, hub=hub)
-
-
-async def suspend(core: Core, tenant: str, session: str, hub: Hub | None) -> bool:
-    """Stops a session on its owner's wish. False when it was stopped before."""
-    done = await decide_and_append(
-        core, tenant, session, lambda fold: course.suspend(fold, core.make), hub=hub
-    )
-    if done:
-        await release_worker(core, tenant, session, "suspended")
-    return done
-
-
-async def follow_rest(core: Core, hub: Hub) -> bool:
-    """Puts the session to rest when the runtime's side has. False: it has not, or it cannot."""
-    rest = await core.runtime.resting(hub.session)
-    if rest == "suspended":
-        await suspend(core, hub.tenant, hub.session, hub)
-        return True
-    return rest == "idle" and await pause_if_idle(core, hub.tenant, hub.session, hub)
-
-
-async def pause_if_idle(core: Core, tenant: str, session: str, hub: Hub | None) -> bool:
-    """Gives an idle session's worker back. False when somebody came in between."""
-    paused = await decide_and_append(
-        core, tenant, session, lambda fold: course.pause(fold, core.make), hub=hub
-    )
-    if paused:
-        await release_worker(core, tenant, session, "paused")
-    return paused
-
-
-async def release_worker(
-    core: Core, tenant: str, session: str, reason: str, *, purge: bool = False
-) -> None:
-    """Ends the live binding, if any, and its worker; with `purge` all that the runtime keeps."""
-    binding = await sessions.live_binding(core.db, tenant, session)
-    if binding is not None:
-        await sessions.end_binding(core.db, tenant, session, binding.epoch, reason)
-    try:
-        await (core.runtime.purge(session) if purge else core.runtime.delete(session))
-    except RuntimeUnavailable as error:
-        # The worker is fenced and has no handle: it can do nothing until it is found and ended.
-        log.warning("worker_not_released", session_id=session, error=str(error))

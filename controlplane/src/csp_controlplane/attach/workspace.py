@@ -1,4 +1,4 @@
-"""Keeps a session's working directory as checkpoints, and gives one to its next worker.
+"""Takes a last look at a worker's files, and gives a checkpoint to the next worker.
 
 A checkpoint that cannot be made or brought back costs files, never the conversation, and the log
 says so.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,30 +18,22 @@ from csp_controlplane.attach.checkpoint import (
     EXPECTED,
     PIECE_BYTES,
     NotKept,
+    keeps,
     limits,
     save,
     too_large,
     words,
 )
-from csp_controlplane.attach.collecting import collect
 from csp_controlplane.attach.core import Core
 from csp_controlplane.live.hub import Hub
-from csp_controlplane.live.wakeup import Wakeup
-from csp_controlplane.store import checkpoints, pieces, sessions
+from csp_controlplane.store import checkpoints, pieces
 from csp_controlplane.store.checkpoints import Checkpoint
-from csp_controlplane.store.database import DATABASE_AWAY
 from csp_controlplane.store.objects import ObjectsAway
 from csp_controlplane.store.sessions import Binding, SessionRow
 from csp_proto import worker_pb2 as pb
 from csp_proto.worker_pb2_grpc import WorkerStub
 
 log = structlog.get_logger(__name__)
-
-COLLECT_EVERY = 20
-SETTLE_S = 1.0
-LONGEST_SETTLE_S = 30.0
-"""After turns without a tool nothing has changed, most likely: looking can wait until the person
-pauses, because it costs the worker time that the next turn would miss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,90 +45,17 @@ class Loss:
     data: dict[str, Any] | None = None
 
 
-class Archiver:
-    """Makes checkpoints for one attachment's worker, one at a time."""
-
-    def __init__(self, core: Core, hub: Hub, binding: Binding) -> None:
-        self._core = core
-        self._hub = hub
-        self._binding = binding
-        self._wanted = 0
-        self._settled_at = 0.0
-        self._hurry = Wakeup()
-        self._saved = 0
-        self._looked = False
-        self._running = False
-
-    def wants(self, seq: int, *, at_once: bool) -> bool:
-        """A turn has ended; its end is the log's `seq`. Whether `run` is to be started for it.
-
-        `at_once`: tools have run, so that this turn's files are not the next one's. The first turn
-        does not wait either: what there was before any tool is what files can be taken back to.
-        """
-        self._wanted = seq
-        self._settled_at = asyncio.get_running_loop().time() + SETTLE_S
-        if at_once or not self._looked:
-            self._hurry.set()
-        starts = keeps(self._core) and not self._running
-        self._running = self._running or starts
-        return starts
-
-    async def run(self) -> None:
-        """Until the newest turn is kept. Never raises: the attachment does not depend on it."""
-        try:
-            while self._wanted:
-                await self._settle()
-                self._hurry.clear()
-                seq, self._wanted = self._wanted, 0
-                await self._save(seq)
-        finally:
-            self._running = False
-
-    async def _settle(self) -> None:
-        loop = asyncio.get_running_loop()
-        longest = loop.time() + LONGEST_SETTLE_S
-        while not self._hurry.is_set():
-            left = min(self._settled_at, longest) - loop.time()
-            if left <= 0:
-                return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._hurry.wait()
-
-    async def _save(self, seq: int) -> None:
-        try:
-            saved = await save(self._core, self._hub, self._binding, seq)
-            self._looked = True
-            if saved is not None:
-                self._saved += 1
-                if self._saved % COLLECT_EVERY == 0:
-                    await self._collect()
-        except (*EXPECTED, *DATABASE_AWAY) as error:
-            log.warning("workspace_not_saved", session_id=self._hub.session, error=words(error))
-        except Exception:  # the next turn's end tries again
-            log.exception("workspace_not_saved", session_id=self._hub.session)
-
-    async def _collect(self) -> None:
-        try:
-            await collect(self._core, self._hub.tenant, self._hub.session)
-        except ObjectsAway as error:  # doomed they are; the hourly round goes on with it
-            log.warning("objects_not_removed", session_id=self._hub.session, error=str(error))
+LAST_LOOK_S = 20.0
+"""What keeping files may take while somebody waits for the session to rest."""
 
 
-def keeps(core: Core) -> bool:
-    """Whether working directories are kept here at all."""
-    return core.settings.workspace_bytes > 0
-
-
-async def save_before_rest(core: Core, hub: Hub) -> None:
+async def save_before_rest(core: Core, hub: Hub, binding: Binding) -> None:
     """Keeps what was changed since the last turn's end, if the worker still answers."""
     if not keeps(core):
         return
-    binding = await sessions.live_binding(core.db, hub.tenant, hub.session)
-    if binding is None:
-        return
     try:
-        await save(core, hub, binding, hub.shown)
+        async with asyncio.timeout(LAST_LOOK_S):
+            await save(core, hub, binding, hub.shown)
     except EXPECTED as error:
         log.warning("workspace_not_saved", session_id=hub.session, error=words(error))
 

@@ -15,7 +15,8 @@ import structlog
 from csp_controlplane.attach.attacher import Attacher
 from csp_controlplane.attach.collecting import remove_doomed
 from csp_controlplane.attach.core import Core
-from csp_controlplane.attach.lifecycle import SessionGone, decide_and_append, release_worker
+from csp_controlplane.attach.lifecycle import SessionGone, decide_and_append
+from csp_controlplane.attach.resting import release_worker
 from csp_controlplane.domain import course
 from csp_controlplane.domain.principal import Principal
 from csp_controlplane.errors import Conflict, NotFound, Unavailable

@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 import asyncpg
 
-from csp_controlplane.attach import lifecycle, workspace
+from csp_controlplane.attach import resting
 from csp_controlplane.attach.attacher import Attacher
 from csp_controlplane.attach.core import Core
-from csp_controlplane.attach.lifecycle import decide_and_append, release_worker
+from csp_controlplane.attach.lifecycle import decide_and_append
+from csp_controlplane.attach.resting import release_worker
 from csp_controlplane.domain import course, decisions
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.domain.principal import Principal
@@ -69,7 +70,7 @@ class ResourceSessions:
 
     async def suspend(self, tenant: str, session_id: str) -> None:
         """Raises lifecycle.SessionGone, as those below."""
-        await lifecycle.suspend(self._core, tenant, session_id, self._attacher.known(session_id))
+        await resting.suspend(self._core, tenant, session_id, self._attacher.known(session_id))
 
     async def resume(self, tenant: str, session_id: str) -> None:
         """The end of a suspension."""
@@ -77,13 +78,8 @@ class ResourceSessions:
 
     async def pause_if_idle(self, tenant: str, session_id: str) -> bool:
         """Keeps the files and gives the worker back, if nobody needs it."""
-        row = await sessions.load(self._core.db, tenant, session_id)
-        if row is None or row.state != "active" or row.fold.queue:
-            return False
-        await workspace.save_before_rest(self._core, await self._attacher.hub(row))
-        self._attacher.forget_if_unused(session_id)
         hub = self._attacher.known(session_id)
-        return await lifecycle.pause_if_idle(self._core, tenant, session_id, hub)
+        return await resting.pause_if_idle(self._core, tenant, session_id, hub)
 
     async def rest(self, tenant: str, session_id: str, message: str) -> None:
         """Stops whatever runs and keeps everything; the next message wakes the session."""

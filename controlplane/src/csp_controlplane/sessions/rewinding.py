@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from csp_controlplane.attach.attacher import Attacher
 from csp_controlplane.attach.core import Core
-from csp_controlplane.attach.lifecycle import SessionGone, decide_and_append, release_worker
+from csp_controlplane.attach.lifecycle import SessionGone, decide_and_append
+from csp_controlplane.attach.resting import release_worker
 from csp_controlplane.domain import branching, rewinding
 from csp_controlplane.domain.decisions import Decision
 from csp_controlplane.domain.fold import Fold

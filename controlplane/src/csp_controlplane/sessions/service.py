@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from csp_controlplane.attach.attacher import Attacher
 from csp_controlplane.attach.core import Core
-from csp_controlplane.attach.lifecycle import decide_and_append, release_worker
+from csp_controlplane.attach.lifecycle import decide_and_append
+from csp_controlplane.attach.resting import release_worker
 from csp_controlplane.domain import course, decisions
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.domain.inputs import parse_client_events

@@ -104,6 +104,19 @@ async def next_to_restore(
     return (_checkpoint(row), row["chosen"]) if row else (None, False)
 
 
+async def wanted_of(db: Database, tenant: str, session: str, epoch: int) -> bool:
+    """Whether the next worker is to have the files of this epoch: there is no later one, and nobody
+    has chosen an earlier state."""
+    async with db.tenant(tenant) as connection:
+        found: bool | None = await connection.fetchval(
+            "select epoch = $2 and chosen_checkpoint is null and deleted_at is null "
+            "from sessions where id = $1",
+            session,
+            epoch,
+        )
+    return bool(found)
+
+
 async def restored(db: Database, tenant: str, session: str, checkpoint: str) -> None:
     """A worker has it: the choice is made true."""
     async with db.tenant(tenant) as connection:
