@@ -39,14 +39,16 @@ class Saver:
     ) -> AsyncIterator[pb.WorkspaceManifest]:
         """The directory as it is now, in parts."""
         found = await asyncio.to_thread(manifest.survey, root, _limits(request.limits))
+        # What can be made again must not push out what cannot.
+        left_out = sorted(found.left_out, key=lambda one: one.reason == "pattern")
         first = pb.WorkspaceManifest(
             fingerprint=found.fingerprint,
             unchanged=found.fingerprint == request.known_fingerprint,
             left_out=[
                 pb.LeftOut(path=_readable(one.path), reason=one.reason, size_bytes=one.size)
-                for one in found.left_out[:NAMED_LEFT_OUT]
+                for one in left_out[:NAMED_LEFT_OUT]
             ],
-            left_out_count=len(found.left_out),
+            left_out_count=len(left_out),
         )
         if first.unchanged:
             yield first

@@ -95,7 +95,7 @@ async def bind(core: Core, hub: Hub, row: SessionRow) -> Bound | None:
         await _take_back(core, row, binding, "at_rest")
         return None
     for loss in losses:
-        await lifecycle.say(core, hub, loss.code, "warning", loss.message, loss.data)
+        await lifecycle.say(core, hub, loss.code, loss.level, loss.message, loss.data)
     return Bound(binding, response.start)
 
 

@@ -181,6 +181,16 @@ def too_large(left_out: dict[str, Any], said: dict[str, Any] | None = None) -> s
     return names if len(fresh) <= 5 else f"{names} and {len(fresh) - 5} more"
 
 
+def made_again(left_out: dict[str, Any]) -> str:
+    """The names of what is not in a checkpoint because it can be made again."""
+    fresh = [one["path"] for one in left_out["named"] if one["reason"] == "pattern"]
+    if not fresh:
+        return ""
+    names, more = ", ".join(fresh[:5]), left_out["count"] - len(left_out["named"])
+    more += len(fresh) - len(fresh[:5])
+    return f"{names} and {more} more" if more else names
+
+
 def keeps(core: Core) -> bool:
     """Whether working directories are kept here at all."""
     return core.settings.workspace_bytes > 0

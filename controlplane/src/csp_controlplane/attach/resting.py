@@ -90,4 +90,4 @@ async def _keep_files(core: Core, tenant: str, session: str, binding: Binding) -
     if ref is None or ref.worker_id != binding.worker_id:
         return
     hub = Hub(core.db, tenant, session, row.month, row.last_seq)
-    await workspace.save_before_rest(core, hub, binding)
+    await workspace.keep_now(core, hub, binding)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import grpc.aio
 import structlog
@@ -20,13 +20,14 @@ from csp_controlplane.attach.checkpoint import (
     NotKept,
     keeps,
     limits,
+    made_again,
     save,
     too_large,
     words,
 )
 from csp_controlplane.attach.core import Core
 from csp_controlplane.live.hub import Hub
-from csp_controlplane.store import checkpoints, pieces
+from csp_controlplane.store import checkpoints, notices, pieces
 from csp_controlplane.store.checkpoints import Checkpoint
 from csp_controlplane.store.objects import ObjectsAway
 from csp_controlplane.store.sessions import Binding, SessionRow
@@ -43,18 +44,20 @@ class Loss:
     code: str
     message: str
     data: dict[str, Any] | None = None
+    level: Literal["info", "warning"] = "warning"
 
 
+LEFT_OUT = "workspace_left_out"
 LAST_LOOK_S = 20.0
 """What keeping files may take while somebody waits for the session to rest."""
 
 
-async def save_before_rest(core: Core, hub: Hub, binding: Binding) -> None:
+async def keep_now(core: Core, hub: Hub, binding: Binding, within_s: float = LAST_LOOK_S) -> None:
     """Keeps what was changed since the last turn's end, if the worker still answers."""
     if not keeps(core):
         return
     try:
-        async with asyncio.timeout(LAST_LOOK_S):
+        async with asyncio.timeout(within_s):
             await save(core, hub, binding, hub.shown)
     except EXPECTED as error:
         log.warning("workspace_not_saved", session_id=hub.session, error=words(error))
@@ -94,7 +97,23 @@ async def restore(core: Core, row: SessionRow, binding: Binding) -> list[Loss]:
             "Make it again where it is needed."
         )
         losses.append(Loss("workspace_lost", text, found.left_out))
+    if made_again(found.left_out) and await _not_yet_said(core, row, LEFT_OUT):
+        losses.append(_left_behind(core, found))
     return losses
+
+
+async def _not_yet_said(core: Core, row: SessionRow, code: str) -> bool:
+    return await notices.newest(core.db, row.tenant, row.id, (code,)) is None
+
+
+def _left_behind(core: Core, found: Checkpoint) -> Loss:
+    patterns = ", ".join(core.settings.workspace_exclude)
+    text = (
+        f"Not here any more, because it can be made again: {made_again(found.left_out)}. Things "
+        f"of such names ({patterns}) and caches do not move with a session to another machine. "
+        "Make them again where they are needed."
+    )
+    return Loss(LEFT_OUT, text, {**found.left_out, "patterns": patterns}, "info")
 
 
 async def _stale(core: Core, row: SessionRow, found: Checkpoint, chosen: bool) -> str | None:
@@ -102,8 +121,6 @@ async def _stale(core: Core, row: SessionRow, found: Checkpoint, chosen: bool) -
     when = f"{found.saved_at:%Y-%m-%d %H:%M:%S} UTC"
     if chosen:
         return f"The files are as they were at {when}."
-    if found.epoch == 0:
-        return None
     if not await checkpoints.tool_used_since(core.db, row.tenant, row.id, found.checked_seq):
         return None
     return (

@@ -23,6 +23,7 @@ from csp_controlplane.domain.principal import Principal
 from csp_controlplane.domain.records import SessionRecord
 from csp_controlplane.errors import InvalidRequest
 from csp_controlplane.sessions import rewinding
+from csp_controlplane.sessions.inheriting import keep_parents_files, older_files
 from csp_controlplane.sessions.ownership import own_record, own_row
 from csp_controlplane.sessions.sending import Sender, Target
 from csp_controlplane.store import branches, origins
@@ -95,11 +96,14 @@ class Branches:
     async def _make(self, who: Principal, session_id: str, asked: ForkRequest) -> str:
         row = await own_row(self._core.db, who, session_id)
         record = await own_record(self._core.db, who, session_id)
+        if asked.at is None:
+            await keep_parents_files(self._core, row)
         cut = await self._cut(row, asked.at)
+        older = await older_files(self._core, row, cut.events)
         new = await self._new(who, row, record, asked)
         before = await self._before_line(row, cut)
         origin = Origin(row.id, cut.events, before, asked.at)
-        await branches.insert_fork(self._core.db, new, origin, self._seam(record, cut))
+        await branches.insert_fork(self._core.db, new, origin, self._seam(record, cut, older))
         return new.id
 
     async def _cut(self, row: SessionRow, at: str | None) -> Cut:
@@ -145,7 +149,7 @@ class Branches:
             budget_microusd=asked.budget_microusd,
         )
 
-    def _seam(self, record: SessionRecord, cut: Cut) -> list[NewEvent]:
+    def _seam(self, record: SessionRecord, cut: Cut, older: str | None) -> list[NewEvent]:
         """What the fork's own log begins with, right after the copies."""
         make = self._core.make
         taken_back = [
@@ -155,7 +159,9 @@ class Branches:
         above = "What is above happened there." if cut.events else "It starts from the beginning."
         text = f"This is a branch of “{title}”. {above}"
         data = {"session_id": record.id, "seq": cut.events}
-        return [*taken_back, course.say("forked", "info", text, make, data)]
+        forked = course.say("forked", "info", text, make, data)
+        files = [course.say("workspace_restored", "warning", older, make)] if older else []
+        return [*taken_back, forked, *files]
 
 
 def numbered(title: str | None, number: int) -> str | None:

@@ -18,6 +18,7 @@ from csp_controlplane.attach.resting import release_worker
 from csp_controlplane.domain import course, decisions
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.domain.principal import Principal
+from csp_controlplane.sessions.inheriting import keep_parents_files, older_files
 from csp_controlplane.store import origins, sessions
 from csp_controlplane.store.sessions import NewSession
 from csp_crds.agent import AgentSpec
@@ -61,12 +62,28 @@ class ResourceSessions:
             budget_microusd=budget_microusd,
             resume_from=resume_from,
         )
+        older = await self._inherited(who.tenant, resume_from) if resume_from else None
         try:
             await sessions.insert(self._core.db, new)
         except asyncpg.UniqueViolationError:  # another gateway was faster
             found = await origins.sessions_of(self._core.db, [origin_uid], [])
             return found[0].session
+        if older is not None:
+
+            def decide(fold: Fold) -> decisions.Decision:
+                notice = course.say("workspace_restored", "warning", older, self._core.make)
+                return decisions.Decision(fold, (notice,))
+
+            await self._decide(who.tenant, new.id, decide)
         return new.id
+
+    async def _inherited(self, tenant: str, parent: str) -> str | None:
+        """The parent's files are kept; what there is to say if they could not be."""
+        row = await sessions.load(self._core.db, tenant, parent)
+        if row is None:
+            return None
+        await keep_parents_files(self._core, row)
+        return await older_files(self._core, row, row.last_seq)
 
     async def suspend(self, tenant: str, session_id: str) -> None:
         """Raises lifecycle.SessionGone, as those below."""

@@ -249,13 +249,30 @@ async def point_of(db: Database, tenant: str, session: str, seq: int) -> int:
 
 
 async def tool_used_since(db: Database, tenant: str, session: str, seq: int) -> bool:
-    """Whether a tool ran after this point of the log, and so may have changed files."""
+    """Whether a tool ran in this session after this point of the log, and so may have changed
+    files. What a fork's log has copied ran elsewhere."""
     async with db.tenant(tenant) as connection:
         found: bool = await connection.fetchval(
             "select exists (select from events e join sessions s on s.id = e.session_id "
-            "and s.month = e.month where e.session_id = $1 and e.seq > $2 and e.type = any($3))",
+            "and s.month = e.month where e.session_id = $1 "
+            "and e.seq > greatest($2, coalesce(s.forked_seq, 0)) and e.type = any($3))",
             session,
             seq,
+            list(TOOL_RESULTS),
+        )
+    return found
+
+
+async def tool_used(db: Database, tenant: str, session: str, after: int, until: int) -> bool:
+    """Whether the log has a tool's result between these places."""
+    async with db.tenant(tenant) as connection:
+        found: bool = await connection.fetchval(
+            "select exists (select from events e join sessions s on s.id = e.session_id "
+            "and s.month = e.month where e.session_id = $1 and e.seq > $2 and e.seq <= $3 "
+            "and e.type = any($4))",
+            session,
+            after,
+            until,
             list(TOOL_RESULTS),
         )
     return found

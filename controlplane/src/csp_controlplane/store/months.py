@@ -122,7 +122,8 @@ async def _entomb(
     await connection.execute("select set_config('csp.tenant', $1, true)", tenant)
     changed = await connection.fetch(
         "update sessions set deleted_at = now(), title = null, metadata = '{}', agent = '{}', "
-        "spec = '{}', needs_worker = false, lease_until = null "
+        "spec = '{}', fold = json_build_object('state', state), fold_version = fold_version + 1, "
+        "claude_session_id = null, needs_worker = false, lease_until = null "
         "where id = any($1) and deleted_at is null and last_event_at <= $2 returning id",
         ids,
         since,

@@ -166,7 +166,9 @@ async def erase(db: Database, tenant: str, session: str, month: date) -> None:
     async with db.tenant(tenant) as connection:
         await connection.execute(
             "update sessions set deleted_at = now(), title = null, metadata = '{}', "
-            "agent = '{}', spec = '{}', needs_worker = false, lease_until = null where id = $1",
+            "agent = '{}', spec = '{}', fold = json_build_object('state', state), "
+            "fold_version = fold_version + 1, claude_session_id = null, needs_worker = false, "
+            "lease_until = null where id = $1",
             session,
         )
         for table in ("events", "transcript_entries"):
