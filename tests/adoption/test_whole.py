@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from csp_controlplane.store.database import Database
 from csp_crds import names
 from support.apiserver import ApiServer
 from support.cluster import Cluster, running_cluster
+from support.heard import heard
 from support.kube import SESSIONS, Object, condition, is_true, session
 from support.models import body, post
 from support.planes import ADDRESS, ALICE, TENANT, Plane, Planes
@@ -151,6 +154,41 @@ async def test_files_and_conversation_outlive_the_pod(whole: Whole, db: Database
     codes = [notice["code"] for notice in await whole.texts(session_id, "session.notice")]
     assert "worker_lost" in codes
     assert "workspace_lost" not in codes
+
+
+async def test_a_pod_that_is_drained_in_mid_turn_keeps_what_the_turn_has_made(whole: Whole) -> None:
+    work = tool("Bash", command="echo kept > file && sleep 2")
+    await whole.apply("one", prompt={"text": script(work, say("done"))})
+    found = await whole.until("one", is_true("Ready"))
+    session_id, uid = found["status"]["sessionId"], found["status"]["pod"]["uid"]
+    file = whole.cluster.kubelet.workspaces(uid) / session_id / "file"
+    await wait_until(file.exists, LONG_S, "the file")
+    os.kill(whole.cluster.kubelet.pid_of(uid), signal.SIGTERM)
+    assert (await whole.turns(session_id, 1))[0]["outcome"] == "completed"
+    await whole.ask(session_id, tool("Bash", command="cat file"))
+    await whole.turns(session_id, 2)
+    results = await whole.texts(session_id, "agent.tool_result")
+    assert results[-1]["content"][0]["text"].strip() == "kept"
+    codes = {notice["code"] for notice in await whole.texts(session_id, "session.notice")}
+    assert not codes & {"worker_lost", "workspace_lost", "workspace_restored"}
+
+
+async def test_a_resource_that_forks_begins_with_files_and_conversation(
+    whole: Whole, scripted_model: ScriptedModel
+) -> None:
+    made = "My name is Ada. " + script(tool("Bash", command="echo kept > file"), say("Hello Ada"))
+    await whole.apply("one", prompt={"text": made})
+    first = (await whole.until("one", is_true("Ready")))["status"]["sessionId"]
+    await whole.turns(first, 1)
+    asked = "Who am I? " + script(tool("Bash", command="cat file"), say("Ada"))
+    await whole.apply("two", forkFrom={"sessionId": first}, prompt={"text": asked})
+    fork = (await whole.until("two", is_true("Ready")))["status"]["sessionId"]
+    await whole.turns(fork, 2)
+    results = await whole.texts(fork, "agent.tool_result")
+    assert results[-1]["content"][0]["text"].strip() == "kept"
+    known = await heard(scripted_model.base_url, "Who am I?")
+    assert "My name is Ada." in known
+    assert "Hello Ada" in known
 
 
 async def test_files_over_the_limit_are_lost_and_the_log_says_so(whole: Whole) -> None:

@@ -5,23 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from support.branches import fork, turn
+from support.heard import heard, model_of
 from support.play import log_of, new_session
 from support.session_api import message, until_event
 from support.stack import Stack
 from support.worker_client import say, script
-
-
-async def heard(stack: Stack) -> str:
-    """The messages of the newest request that the scripted model got."""
-    model = psutil.Process(stack.pid("csp_controlplane.scripted_model"))
-    url = f"http://127.0.0.1:{model.environ()['CSP_SCRIPTED_PORT']}/_requests"
-    async with httpx.AsyncClient(trust_env=False) as plain:
-        entries = (await plain.get(url)).json()
-    return str([entry for entry in entries if "messages" in entry][-1]["messages"])
 
 
 async def test_a_fork_begins_as_its_parent_did_and_goes_its_own_way(
@@ -45,7 +36,7 @@ async def test_a_fork_begins_as_its_parent_did_and_goes_its_own_way(
     assert seam["data"] == {"session_id": session, "seq": cut}
     assert "second answer" not in str(log)
     assert [event["seq"] for event in log] == list(range(1, len(log) + 1))
-    asked = await heard(stack)
+    asked = await heard(model_of(stack))
     assert "first answer" in asked
     assert "THIRD" in asked
     assert "SECOND" not in asked

@@ -6,6 +6,7 @@ import json
 
 import httpx
 
+from csp_controlplane.domain.fold import Fold
 from csp_controlplane.store.database import Database
 from support.gateway_process import GatewayProcess, Person
 from support.session_api import ok
@@ -31,6 +32,17 @@ async def _everything(db: Database, tenant: str) -> str:
     return "\n".join(found)
 
 
+async def _told(db: Database, tenant: str, session: str) -> None:
+    """The session remembers what its person allowed, and its agent's own name for it."""
+    async with db.tenant(tenant) as connection:
+        await connection.execute(
+            "update sessions set fold = $2, claude_session_id = $3 where id = $1",
+            session,
+            json.dumps(Fold(allowed_rules=(f"Bash(curl {SECRET}.example:*)",)).to_json()),
+            SECRET,
+        )
+
+
 async def test_erasing_a_person_leaves_an_id_and_an_audit_line(
     api: httpx.AsyncClient,
     admin: Person,
@@ -45,6 +57,7 @@ async def test_erasing_a_person_leaves_an_id_and_an_audit_line(
         link = (await ok(await client.post(f"/sessions/{session}/shares", json={})))["url"]
         await ok(await client.post("/api_keys", json={"name": SECRET}))
     mine = await imported(api, file_of(conversation("mine")))
+    await _told(gateway_db, admin.user.tenant, session)
     assert SECRET in await _everything(gateway_db, admin.user.tenant)
 
     erased = await ok(await api.post(f"/users/{member.user.id}/erase"))

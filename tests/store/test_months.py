@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
@@ -34,7 +33,7 @@ async def a_session(db: Database, tenant: str, name: str, month: date) -> None:
     new = NewSession(
         id=name, month=month, tenant=tenant, owner=f"user_{tenant}", agent={"name": "A"},
         spec=AgentSpec(), agent_id=None, agent_version=None, environment_id=None, title="Secret",
-        metadata={}, fold=replace(Fold(), state="paused"),
+        metadata={}, fold=Fold(state="paused", allowed_rules=("Bash(Secret:*)",)),
     )  # fmt: skip
     await sessions.insert(db, new)
     event = NewEvent(f"sevt_{name}", "user.message", b'{"text":"Secret"}')
@@ -62,10 +61,14 @@ async def test_a_month_goes_and_its_neighbour_stays(
     assert len(await read_log(db, "t1", NEW, "c", 0, 10)) == 1
     async with db.tenant("t1") as connection:
         row = await connection.fetchrow("select title, agent::text from sessions where id = 'a'")
+        whole = await connection.fetchval(
+            "select row_to_json(s)::text from sessions s where id = 'a'"
+        )
         audit = await connection.fetchrow(
             "select target, data::text from audit_events where action = 'month.drop'"
         )
     assert tuple(row) == (None, "{}")
+    assert "Secret" not in whole
     assert tuple(audit) == ("2026-01", '{"sessions":1}')
 
 

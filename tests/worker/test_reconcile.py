@@ -124,3 +124,20 @@ async def test_a_real_cli_and_its_mirror_agree(gateway: Gateway) -> None:
     await gateway.until(lambda: gateway.ended, what="the end of the stream")
     codes = [notice["code"] for notice in gateway.log.of("session.notice")]
     assert "transcript_gap" not in codes
+
+
+async def test_what_the_mirror_says_it_lost_is_looked_for_before_it_is_called_lost(
+    tmp_path: Path,
+) -> None:
+    memory = Memory(tmp_path)
+    memory.write("lost")
+    memory.reconciler.doubt()
+    await memory.reconciler.look()
+    await memory.reconciler.look()
+    assert memory.log.notices == [("transcript_gap", {"lines": 1, "repaired": True})]
+    memory.file.unlink()
+    memory.reconciler.doubt()
+    await memory.reconciler.look()
+    assert memory.log.notices[1:] == [("transcript_gap", {"repaired": False})]
+    await memory.reconciler.look()
+    assert len(memory.log.notices) == 2

@@ -12,7 +12,7 @@ import grpc.aio
 import pytest
 
 from csp_proto import worker_pb2 as pb
-from csp_worker import manifest
+from csp_worker import manifest, workspace
 from csp_worker.manifest import BadManifest, Entry, Limits
 from csp_worker.restoring import Restoration
 from support.worker_client import Gateway
@@ -265,3 +265,17 @@ async def test_a_bad_manifest_leaves_no_directory_and_a_notice(
         lambda: any(n["code"] == "workspace_lost" for n in second.log.of("session.notice")),
         what="the notice",
     )
+
+
+async def test_what_is_too_large_is_named_before_what_can_be_made_again(tmp_path: Path) -> None:
+    for number in range(workspace.NAMED_LEFT_OUT + 5):
+        (tmp_path / f"{number:02}" / "node_modules").mkdir(parents=True)
+    (tmp_path / "z.bin").write_bytes(b"x" * 20)
+    (tmp_path / "z.log").write_bytes(b"x" * 9)
+    limits = pb.WorkspaceLimits(total_bytes=8, file_bytes=10, exclude=["node_modules"])
+    request = pb.SaveWorkspaceRequest(limits=limits)
+    first = await anext(workspace.Saver().manifest(tmp_path, request))
+    named = [(one.path, one.reason) for one in first.left_out]
+    assert named[:2] == [("z.bin", "file_size"), ("z.log", "total_size")]
+    assert len(named) == workspace.NAMED_LEFT_OUT
+    assert first.left_out_count == workspace.NAMED_LEFT_OUT + 7

@@ -36,12 +36,17 @@ class Reconciler:
         self._log = log
         self._read: dict[Path, int] = {}
         self._waiting: dict[Line, bytes] = {}
+        self._doubted = False
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             await self.look()
+
+    def doubt(self) -> None:
+        """The mirror says that it has lost something: what it was, the next looks find out."""
+        self._doubted = True
 
     async def look(self) -> int:
         """Delivers what an earlier look saw and the mirror still has not; how many lines."""
@@ -53,6 +58,10 @@ class Reconciler:
         files = files_of(self._config, seat.cwd, seat.claude_session_id)
         self._waiting.update(await asyncio.to_thread(lambda: dict(self._new_lines(files))))
         self._deliver(missing)
+        if self._doubted:
+            self._doubted = False
+            if not await asyncio.to_thread(files[""].is_file):
+                self._say_that_lost()
         return len(missing)
 
     async def settle(self) -> None:
@@ -79,6 +88,15 @@ class Reconciler:
             "A part of the agent's memory of this conversation had not been saved. It was found "
             "and added, so nothing is missing.",
             {"lines": len(missing), "repaired": True},
+        )
+
+    def _say_that_lost(self) -> None:
+        self._log.notice(
+            "transcript_gap",
+            "warning",
+            "A part of the agent's memory of this conversation could not be saved. If the session "
+            "has to restart, the agent may not remember it.",
+            {"repaired": False},
         )
 
     def _new_lines(self, files: dict[str, Path]) -> Iterator[tuple[Line, bytes]]:

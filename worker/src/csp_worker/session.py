@@ -135,6 +135,7 @@ class Session:
         self._own(self._tick(), "tick")
         self._own(self._cap(), "session-cap")
         if self.reconciler is not None:
+            self.translator.on_mirror_error = self.reconciler.doubt
             self._own(self.reconciler.run(), "reconcile")
         return start
 

@@ -61,10 +61,30 @@ def materialise(
     for subpath, entry in lines:
         by_file[subpath].append(entry)
     for subpath, entries in by_file.items():
+        entries = linked(entries)
         if not subpath:
             _write(project / f"{session_id}.jsonl", entries)
         elif _is_plain(subpath):
             _write_subagent(project / session_id / f"{subpath}.jsonl", entries)
+
+
+def linked(entries: list[bytes]) -> list[bytes]:
+    """The lines of a file, each of them with a parent that is there.
+
+    The CLI goes from the last line to the one before by `parentUuid`, and forgets all that is
+    beyond a line that was lost: whose parent is missing follows the line before it.
+    """
+    parsed = [orjson.loads(entry) for entry in entries]
+    known = {line.get("uuid") for line in parsed}
+    before: str | None = None
+    found = []
+    for entry, line in zip(entries, parsed, strict=True):
+        parent = line.get("parentUuid")
+        if parent is not None and parent not in known:
+            entry = orjson.dumps({**line, "parentUuid": before})
+        found.append(entry)
+        before = line.get("uuid") or before
+    return found
 
 
 def names(lines: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, str]]:

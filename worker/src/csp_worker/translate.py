@@ -39,6 +39,8 @@ class Translator:
         self._failure: Failure | None = None
         self.tasks = BackgroundTasks(log, book)
         self.model: str | None = None
+        self.on_mirror_error: Callable[[], None] = lambda: None
+        """What was lost is found in the CLI's own file, or said there."""
 
     def on_message(self, message: dict[str, Any]) -> None:
         """Never raises for a shape that it does not expect."""
@@ -159,12 +161,8 @@ class Translator:
             fields = {"pre_tokens": metadata.get("pre_tokens")}
             self._log.emit("agent.thread_context_compacted", fields)
         elif subtype == "mirror_error":
-            self._log.notice(
-                "transcript_gap",
-                "warning",
-                "A part of the agent's memory of this conversation could not be saved. If the "
-                "session has to restart, the agent may not remember it.",
-            )
+            _log.warning("the SDK's mirror has lost lines", error=str(message.get("error"))[:500])
+            self.on_mirror_error()
         else:
             _log.debug("message of the CLI left out", subtype=subtype)
 

@@ -7,6 +7,7 @@ does.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import time
@@ -15,8 +16,9 @@ from dataclasses import dataclass
 import grpc.aio
 import structlog
 
-from csp_controlplane.attach import inputs, lifecycle, workspace
+from csp_controlplane.attach import inputs, lifecycle, memory, workspace
 from csp_controlplane.attach.core import Core
+from csp_controlplane.attach.losses import Loss
 from csp_controlplane.live.hub import Hub
 from csp_controlplane.runtime.protocol import (
     NoCapacity,
@@ -74,7 +76,7 @@ async def bind(core: Core, hub: Hub, row: SessionRow) -> Bound | None:
         return None
     try:
         losses = await workspace.restore(core, row, binding)
-        request = await _request(core, row, binding, handle)
+        request, gap = await _request(core, row, binding, handle)
         response = await _call(core, row, binding, request)
     except grpc.aio.AioRpcError as error:
         log.warning(
@@ -94,7 +96,7 @@ async def bind(core: Core, hub: Hub, row: SessionRow) -> Bound | None:
     if not await lifecycle.say_bound(core, hub, data):
         await _take_back(core, row, binding, "at_rest")
         return None
-    for loss in losses:
+    for loss in (*losses, *gap):
         await lifecycle.say(core, hub, loss.code, loss.level, loss.message, loss.data)
     return Bound(binding, response.start)
 
@@ -121,14 +123,20 @@ async def _worker(core: Core, row: SessionRow) -> WorkerRef:
         raise BindFailed("No worker has become ready yet. csp keeps trying.") from None
 
 
-async def _request(core: Core, row: SessionRow, binding: Binding, handle: str) -> pb.BindRequest:
+async def _request(
+    core: Core, row: SessionRow, binding: Binding, handle: str
+) -> tuple[pb.BindRequest, list[Loss]]:
+    """What is bound, and what its agent will not remember."""
     newest = await sessions.load(core.db, row.tenant, row.id) or row
     fold = newest.fold
-    lines = await sessions.transcript(core.db, row.tenant, row.month, row.id)
+    lines, turns = await asyncio.gather(
+        sessions.transcript(core.db, row.tenant, row.month, row.id),
+        memory.turns_of_last_worker(core, newest, binding.epoch),
+    )
     cursor = await inputs.cursor_for_new_epoch(
         core.db, row.tenant, row.month, row.id, binding.bound_seq, fold
     )
-    return pb.BindRequest(
+    request = pb.BindRequest(
         session_id=row.id,
         epoch=binding.epoch,
         tenant=row.tenant,
@@ -142,6 +150,7 @@ async def _request(core: Core, row: SessionRow, binding: Binding, handle: str) -
         input_cursor=cursor,
         traceparent=str(structlog.contextvars.get_contextvars().get("traceparent", "")),
     )
+    return request, memory.gap(turns, lines)
 
 
 def _as_now(row: SessionRow) -> AgentSpec:

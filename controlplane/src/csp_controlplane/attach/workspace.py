@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
 
 import grpc.aio
 import structlog
@@ -26,6 +24,7 @@ from csp_controlplane.attach.checkpoint import (
     words,
 )
 from csp_controlplane.attach.core import Core
+from csp_controlplane.attach.losses import Loss
 from csp_controlplane.live.hub import Hub
 from csp_controlplane.store import checkpoints, notices, pieces
 from csp_controlplane.store.checkpoints import Checkpoint
@@ -35,16 +34,6 @@ from csp_proto import worker_pb2 as pb
 from csp_proto.worker_pb2_grpc import WorkerStub
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """What bringing files back could not bring back, as a notice of the log."""
-
-    code: str
-    message: str
-    data: dict[str, Any] | None = None
-    level: Literal["info", "warning"] = "warning"
 
 
 LEFT_OUT = "workspace_left_out"

@@ -15,6 +15,7 @@ import orjson
 
 from csp_controlplane.domain.events import LoggedEvent, NewEvent
 from csp_controlplane.domain.fold import Fold
+from csp_controlplane.domain.remembering import Told
 from csp_controlplane.store.database import Database
 
 
@@ -265,3 +266,25 @@ async def log_heads(db: Database, sessions: Sequence[str]) -> dict[str, int]:
     async with db.untenanted() as connection:
         rows = await connection.fetch("select * from log_heads($1)", list(sessions))
     return {r["session_id"]: r["last_seq"] for r in rows}
+
+
+async def turns_since(db: Database, tenant: str, month: date, session: str, seq: int) -> list[Told]:
+    """What came of each turn that began after this place, as far as the log knows."""
+    async with db.tenant(tenant) as connection:
+        rows = await connection.fetch(
+            "select type, case when type = 'span.turn_start' then payload::text end as payload, "
+            'strpos(payload::text, \'"parent_tool_use_id":"\') = 0 as own from events '
+            "where month = $1 and session_id = $2 and seq > $3 and type = any($4) order by seq",
+            month,
+            session,
+            seq,
+            ["span.turn_start", "agent.message", "agent.tool_use"],
+        )
+    turns: list[Told] = []
+    for row in rows:
+        if row["type"] == "span.turn_start":
+            turns.append(Told(str(orjson.loads(row["payload"]).get("prompt_uuid") or ""), 0, False))
+        elif turns:
+            more = row["type"] == "agent.message" and row["own"]
+            turns[-1] = turns[-1]._replace(texts=turns[-1].texts + more, acted=True)
+    return turns
