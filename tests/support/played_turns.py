@@ -10,7 +10,7 @@ from support.worker_play import start_turn
 
 TOOL = (
     ("agent.tool_use", '"name":"Bash","input":{}'),
-    ("agent.tool_result", '"tool_use_id":"sevt_%d"'),
+    ("agent.tool_result", '"tool_use_id":"%s"'),
 )
 
 
@@ -24,16 +24,19 @@ class Turns:
     async def begin(self) -> None:
         """Takes the next message."""
         self._n += 1
-        await start_turn(self._worker, self._n, f"sevt_{self._n}")
+        await start_turn(self._worker, self._n, self._id(self._n))
 
     async def say(self, *facts: tuple[str, str]) -> None:
         """Until these are in the log: types with further fields."""
         for type_, rest in facts:
             self._n += 1
-            rest = rest % (self._n - 1) if "%d" in rest else rest
-            self._worker.facts(self._n, fact(f"sevt_{self._n}", type_, rest))
+            rest = rest.replace("%s", self._id(self._n - 1))
+            self._worker.facts(self._n, fact(self._id(self._n), type_, rest))
         while (await self._worker.next("ack")).n < self._n:
             pass
+
+    def _id(self, n: int) -> str:
+        return f"sevt_{self._worker.worker_id}x{n}"
 
     async def play(self, *between: tuple[str, str]) -> None:
         """A whole turn, until its end is in the log."""
