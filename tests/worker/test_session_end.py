@@ -52,6 +52,7 @@ async def session(tmp_path: Path) -> AsyncIterator[Session]:
         memory_bytes=10_000,
         silence_seconds=5,
         metrics=Metrics(),
+        log_fields={},
     )
     made = Session(Identity("wrkr_1", "sesn_1", 1), spec, 0, engine, gate, tools)
     await made.start(Seat(spec, paths.workspace("sesn_1"), "handle"), [], time.monotonic)

@@ -92,10 +92,10 @@ class Worker:
         tools = Tools(
             clock=loop.time, now=lambda: datetime.now(UTC), new_id=new_id,
             spill=SpillFile(paths.spill, 2**20), memory_bytes=2**20, silence_seconds=5.0,
-            metrics=metrics,
+            metrics=metrics, log_fields={},
         )  # fmt: skip
         engine: Any = self.engine
-        self.binder = Binder(worker_id, paths, engine, Gate(60.0), MirrorStore(), tools, {})
+        self.binder = Binder(worker_id, paths, engine, Gate(60.0), MirrorStore(), tools)
         # Tokens are of real time; the loop's time is not.
         auth = Authenticator(worker_id, jwks, lambda: datetime.now(UTC).timestamp())
         self.servicer = WorkerServicer(auth, self.binder)

@@ -71,10 +71,9 @@ class App:
             memory_bytes=settings.memory_bytes,
             silence_seconds=settings.writer_silence_seconds,
             metrics=self._metrics,
+            log_fields=log_fields,
         )
-        self._binder = Binder(
-            settings.id, self._paths, self._engine, gate, mirror, tools, log_fields
-        )
+        self._binder = Binder(settings.id, self._paths, self._engine, gate, mirror, tools)
         self._auth = Authenticator(settings.id, settings.jwks_file, time.time)
         self._end: asyncio.Future[tuple[str, str]] | None = None
 

@@ -24,6 +24,7 @@ from csp_worker.ids import NewId
 from csp_worker.inputs import Inputs
 from csp_worker.intake import Intake
 from csp_worker.journal import Journal
+from csp_worker.logs import Fields
 from csp_worker.metrics import Metrics
 from csp_worker.outbox import Outbox
 from csp_worker.policy import Policy
@@ -68,6 +69,7 @@ class Tools:
     memory_bytes: int
     silence_seconds: float
     metrics: Metrics
+    log_fields: Fields
 
 
 class Session:
@@ -96,7 +98,7 @@ class Session:
         self.turns = Turns(self.log, tools.clock, structured)
         self.runner = Runner(
             self.log, self.turns, self.inputs, engine, spec.limits.turn_seconds,
-            lambda: journal.full or self.ending,
+            lambda: journal.full or self.ending, tools.log_fields,
         )  # fmt: skip
         self.translator = Translator(self.log, self.book, self.turns, tools.clock)
         self.intake = Intake(self.inputs, self.runner, gate, engine, self.outbox, self._own)
