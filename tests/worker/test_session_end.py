@@ -18,6 +18,7 @@ from csp_worker.hooks import Gate
 from csp_worker.ids import new_id
 from csp_worker.metrics import Metrics
 from csp_worker.paths import Paths
+from csp_worker.plans import Plans
 from csp_worker.session import Identity, Session, Tools
 from csp_worker.spill import SpillFile
 from csp_worker.transcript import MirrorStore
@@ -53,6 +54,7 @@ async def session(tmp_path: Path) -> AsyncIterator[Session]:
         silence_seconds=5,
         metrics=Metrics(),
         log_fields={},
+        plans=Plans(paths.config),
     )
     made = Session(Identity("wrkr_1", "sesn_1", 1), spec, 0, engine, gate, tools)
     await made.start(Seat(spec, paths.workspace("sesn_1"), "handle"), [], time.monotonic)

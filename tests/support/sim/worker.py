@@ -16,6 +16,7 @@ from csp_worker.ids import new_id
 from csp_worker.journal import Journal
 from csp_worker.metrics import Metrics
 from csp_worker.paths import Paths
+from csp_worker.plans import Plans
 from csp_worker.servicer import WorkerServicer
 from csp_worker.session import Session, Tools
 from csp_worker.spill import SpillFile
@@ -92,7 +93,7 @@ class Worker:
         tools = Tools(
             clock=loop.time, now=lambda: datetime.now(UTC), new_id=new_id,
             spill=SpillFile(paths.spill, 2**20), memory_bytes=2**20, silence_seconds=5.0,
-            metrics=metrics, log_fields={},
+            metrics=metrics, log_fields={}, plans=Plans(paths.config),
         )  # fmt: skip
         engine: Any = self.engine
         self.binder = Binder(worker_id, paths, engine, Gate(60.0), MirrorStore(), tools)

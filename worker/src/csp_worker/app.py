@@ -27,6 +27,7 @@ from csp_worker.ids import new_id
 from csp_worker.logs import Fields
 from csp_worker.metrics import Metrics
 from csp_worker.paths import Paths
+from csp_worker.plans import Plans
 from csp_worker.servicer import WorkerServicer
 from csp_worker.session import Tools
 from csp_worker.settings import WorkerSettings
@@ -72,6 +73,7 @@ class App:
             silence_seconds=settings.writer_silence_seconds,
             metrics=self._metrics,
             log_fields=log_fields,
+            plans=Plans(self._paths.config),
         )
         self._binder = Binder(settings.id, self._paths, self._engine, gate, mirror, tools)
         self._auth = Authenticator(settings.id, settings.jwks_file, time.time)
