@@ -1,4 +1,4 @@
-"""What a definition says of a subagent holds in the real CLI, and the policy decides for it, too."""
+"""What a definition says of a subagent holds in the real CLI; the policy decides for it, too."""
 
 from __future__ import annotations
 

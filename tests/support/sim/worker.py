@@ -15,6 +15,7 @@ from csp_worker.hooks import Gate
 from csp_worker.ids import new_id
 from csp_worker.journal import Journal
 from csp_worker.metrics import Metrics
+from csp_worker.outputs import Outputs
 from csp_worker.paths import Paths
 from csp_worker.plans import Plans
 from csp_worker.servicer import WorkerServicer
@@ -94,6 +95,7 @@ class Worker:
             clock=loop.time, now=lambda: datetime.now(UTC), new_id=new_id,
             spill=SpillFile(paths.spill, 2**20), memory_bytes=2**20, silence_seconds=5.0,
             metrics=metrics, log_fields={}, plans=Plans(paths.config),
+            outputs=Outputs(paths.config, lambda: None),
         )  # fmt: skip
         engine: Any = self.engine
         self.binder = Binder(worker_id, paths, engine, Gate(60.0), MirrorStore(), tools)

@@ -26,6 +26,7 @@ from csp_worker.hooks import Gate
 from csp_worker.ids import new_id
 from csp_worker.logs import Fields
 from csp_worker.metrics import Metrics
+from csp_worker.outputs import Outputs
 from csp_worker.paths import Paths
 from csp_worker.plans import Plans
 from csp_worker.servicer import WorkerServicer
@@ -74,6 +75,7 @@ class App:
             metrics=self._metrics,
             log_fields=log_fields,
             plans=Plans(self._paths.config),
+            outputs=Outputs(self._paths.config, lambda: self._engine.cwd),
         )
         self._binder = Binder(settings.id, self._paths, self._engine, gate, mirror, tools)
         self._auth = Authenticator(settings.id, settings.jwks_file, time.time)

@@ -27,6 +27,7 @@ from csp_worker.journal import Journal
 from csp_worker.logs import Fields
 from csp_worker.metrics import Metrics
 from csp_worker.outbox import Outbox
+from csp_worker.outputs import Outputs
 from csp_worker.plans import Plans
 from csp_worker.policy import Policy
 from csp_worker.reconcile import Reconciler
@@ -72,6 +73,7 @@ class Tools:
     metrics: Metrics
     log_fields: Fields
     plans: Plans
+    outputs: Outputs
 
 
 class Session:
@@ -102,7 +104,7 @@ class Session:
             self.log, self.turns, self.inputs, engine, spec.limits.turn_seconds,
             lambda: journal.full or self.ending, tools.log_fields,
         )  # fmt: skip
-        self.translator = Translator(self.log, self.book, self.turns, tools.clock)
+        self.translator = Translator(self.log, self.book, self.turns, tools.outputs, tools.clock)
         self.intake = Intake(self.inputs, self.runner, gate, engine, self.outbox, self._own)
         self._watchdog = Watchdog(engine, self.log, spec.limits.rss_bytes, tools.metrics)
         self._metrics = tools.metrics
