@@ -133,6 +133,36 @@ def test_an_answer_for_the_session_is_remembered_as_a_rule(make: EventFactory) -
     )
 
 
+def test_an_accepted_plan_ends_plan_mode_in_the_same_append(make: EventFactory) -> None:
+    plan = Question("u1", "ExitPlanMode", "ExitPlanMode")
+    asked = Fold(state="running", questions=(plan,), permission_mode="plan")
+    answer = {"tool_use_id": "u1", "result": "allow"}
+    accepted = accept(asked, "user.tool_confirmation", answer, make)
+    assert types(accepted.events) == [
+        "user.tool_confirmation", "session.updated", "session.status_running",
+    ]  # fmt: skip
+    assert body(accepted.events[1])["permission_mode"] == "default"
+    assert accepted.fold.permission_mode == "default"
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "result"),
+    [
+        ("ExitPlanMode", "plan", "deny"),
+        ("ExitPlanMode", "acceptEdits", "allow"),
+        ("AskUserQuestion", "plan", "allow"),
+    ],
+)
+def test_no_other_answer_changes_the_mode(
+    make: EventFactory, name: str, mode: str, result: str
+) -> None:
+    asked = Fold(state="running", questions=(Question("u1", name, name),), permission_mode=mode)
+    answer = {"tool_use_id": "u1", "result": result}
+    answered = accept(asked, "user.tool_confirmation", answer, make)
+    assert answered.fold.permission_mode == mode
+    assert "session.updated" not in types(answered.events)
+
+
 def test_two_questions_leave_the_rest_waiting(make: EventFactory) -> None:
     asked = Fold(state="running", questions=(Question("u1", "A", "A"), Question("u2", "B", "B")))
     answer = {"tool_use_id": "u1", "result": "deny"}

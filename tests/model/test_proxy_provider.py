@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from support.models import (
     FAIL,
     FINE,
@@ -74,3 +76,18 @@ async def test_provider_is_never_asked_twice(
     before = await count_at_provider(scripted)
     assert await status_of(proxy, session, FAIL) == 529
     assert await count_at_provider(scripted) == before + 1
+
+
+async def test_lines_about_a_request_name_its_session_its_user_and_its_trace(
+    session: BoundSession, database_url: str, redis_url: str
+) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    with ProxyServer(nowhere, database_url, redis_url) as proxy:
+        async with post(proxy.url, session.handle, FINE, traceparent=trace) as response:
+            assert response.status == 502
+        lines = [json.loads(line) for line in proxy.process.log.read_text().splitlines()]
+    (line,) = [line for line in lines if line["message"] == "provider_unreachable"]
+    assert (line["session_id"], line["epoch"]) == (session.id, session.epoch)
+    assert line["user_id"].startswith("user_")
+    assert line["traceparent"] == trace

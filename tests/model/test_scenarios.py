@@ -178,6 +178,29 @@ def test_answer_to_a_question_is_reflected() -> None:
     assert "**Green**" in said(conversation.step())
 
 
+def test_a_plan_is_proposed_in_plan_mode_only() -> None:
+    elsewhere = Conversation("plan first", "Write", "ExitPlanMode")
+    assert "not in plan mode" in said(elsewhere.step())
+
+    told = "Plan mode is active. Create your plan at /c/plans/calm-sea.md using the Write tool."
+    reminder = f"<system-reminder>\n{told}\n</system-reminder>"
+    conversation = Conversation(f"{reminder}plan first", "Write", "ExitPlanMode")
+    answers = conversation.until_the_end("done")
+    assert [block.name for answer in answers for block in called(answer)] == [
+        "Write", "ExitPlanMode",
+    ]  # fmt: skip
+    assert called(answers[0])[0].input["file_path"] == "/c/plans/calm-sea.md"
+    assert "accepted" in said(answers[-1])
+
+
+def test_a_plan_that_is_sent_back_is_not_carried_out() -> None:
+    reminder = "<system-reminder>Plan mode is active: /c/plans/a.md</system-reminder>"
+    conversation = Conversation(f"{reminder}plan first", "Write", "ExitPlanMode")
+    conversation.give(conversation.step(), "written")
+    conversation.give(conversation.step(), "no", is_error=True)
+    assert "keep to planning" in said(conversation.step())
+
+
 def test_plan_uses_tasks_where_there_is_no_todo_list() -> None:
     conversation = Conversation("make a plan", "TaskCreate", "TaskUpdate")
     answers = [conversation.step()]

@@ -1,15 +1,23 @@
-"""Every option of the SDK is reachable from an agent definition, or has a reason why it is not.
+"""Every option of the SDK is reachable from an agent definition, or a page says why it is not.
 
 An option that a newer SDK brings fails this until somebody has decided about it.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
+import re
+from dataclasses import asdict, fields
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+from claude_agent_sdk import AgentDefinition as SdkAgentDefinition
 from claude_agent_sdk import ClaudeAgentOptions
 
-from csp_crds.agent import AgentSpec, Limits
+from csp_crds.agent import AgentSpec, Limits, Subagent
+from csp_worker.claim import claim_requests
+from csp_worker.options import Spawn, spawn_options
 
 REACHED = {
     "agents": "subagents",
@@ -31,37 +39,74 @@ REACHED = {
 }
 """Option: the definition's field."""
 
-KEPT = {
-    "the definition's own policy decides instead": (
-        "allowed_tools", "disallowed_tools", "can_use_tool", "hooks", "permission_prompt_tool_name",
-    ),
-    "the worker needs it to make events of what the CLI does": (
-        "include_partial_messages", "forward_subagent_text", "include_hook_events", "stderr",
-        "debug_stderr", "max_buffer_size",
-    ),
-    "the log and the worker decide what is resumed and kept": (
-        "continue_conversation", "resume", "session_id", "fork_session", "resume_session_at",
-        "resume_drops_turn", "session_store", "session_store_flush", "load_timeout_ms",
-        "enable_file_checkpointing",
-    ),
-    "it names files, programs or users of the host": (
-        "cwd", "cli_path", "add_dirs", "settings", "setting_sources", "plugins", "user",
-    ),
-    "any flag of the CLI could lift the isolation": ("extra_args", "sandbox", "strict_mcp_config"),
-    "the model proxy keeps budgets, where an agent cannot reach them": ("max_budget_usd",),
-    "thinking replaces it": ("max_thinking_tokens",),
-    "it names this product to the API, not an agent": ("client_app",),
-}  # fmt: skip
-"""Why: the options."""
+SUBAGENT = {
+    "description": "description",
+    "prompt": "prompt",
+    "tools": "tools",
+    "disallowedTools": "disallowed_tools",
+    "model": "model",
+    "skills": "skills",
+    "maxTurns": "max_turns",
+    "background": "background",
+    "effort": "effort",
+}
+"""The same for an option of a subagent."""
+
+PAGE = Path(__file__).parents[2] / "docs/reference/agent-options.md"
+WHOLE = Subagent(
+    description="d",
+    prompt="p",
+    tools=("Read",),
+    disallowed_tools=("Bash",),
+    model="haiku",
+    skills=("simplify",),
+    max_turns=3,
+    background=True,
+    effort="high",
+)
 
 
-def test_every_option_is_reachable_or_kept_for_a_reason() -> None:
-    kept = [option for options in KEPT.values() for option in options]
+def held_back(heading: str) -> list[str]:
+    """The options in the first column of this part of the page."""
+    part = PAGE.read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+    rows = [line for line in part.splitlines() if line.startswith("| `")]
+    return [option for row in rows for option in re.findall(r"`(\w+)`", row.split("|")[1])]
+
+
+@pytest.mark.parametrize(
+    ("heading", "options", "reached"),
+    [
+        ("Of the agent", ClaudeAgentOptions, REACHED),
+        ("Of a subagent", SdkAgentDefinition, SUBAGENT),
+    ],
+)
+def test_every_option_is_reachable_or_held_back_for_a_reason(
+    heading: str, options: type, reached: dict[str, str]
+) -> None:
+    kept = held_back(heading)
     assert len(set(kept)) == len(kept)
-    assert not REACHED.keys() & set(kept)
-    assert {field.name for field in fields(ClaudeAgentOptions)} == REACHED.keys() | set(kept)
+    assert not reached.keys() & set(kept)
+    assert {field.name for field in fields(options)} == reached.keys() | set(kept)
 
 
 def test_what_is_reachable_has_its_field() -> None:
     limits = {f"limits.{name}" for name in Limits.model_fields}
     assert set(REACHED.values()) <= AgentSpec.model_fields.keys() | limits
+    assert set(SUBAGENT.values()) == Subagent.model_fields.keys()
+
+
+def test_a_subagent_is_the_same_for_a_spare_and_for_a_cold_start(tmp_path: Path) -> None:
+    agent = AgentSpec(subagents={"helper": WHOLE})
+    claimed = next(
+        request["agents"]["helper"]
+        for request in claim_requests(agent, tmp_path, "handle")
+        if "agents" in request
+    )
+    calls: Any = SimpleNamespace(pre_tool_use=None, can_use_tool=None, stderr=None, store=None)
+    spawn = Spawn(tmp_path / "cli", tmp_path, {}, calls, "handle")
+    definition = (spawn_options(agent, spawn).agents or {})["helper"]
+    assert claimed == {name: value for name, value in asdict(definition).items() if value}
+    assert claimed.keys() == SUBAGENT.keys()
+    for option, field in SUBAGENT.items():
+        value = getattr(WHOLE, field)
+        assert claimed[option] == (list(value) if isinstance(value, tuple) else value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csp_worker.event import EVENT_LIMIT, encode
+from csp_worker.outputs import Outputs, WholeOutput
 from csp_worker.text import cap, clean
 from csp_worker.toolresult import shape
 from support.worker_client import Gateway, WorkerProcess, say, script, spec, tool
@@ -129,3 +131,22 @@ def test_output_that_is_in_both_places_is_kept_once() -> None:
     assert shape("out", {"stdout": "other", "stderr": "bad"}).details == {
         "stdout": "other", "stderr": "bad",
     }  # fmt: skip
+
+
+def test_only_output_of_the_clis_own_directory_is_put_among_the_files(tmp_path: Path) -> None:
+    config, workspace = tmp_path / "config", tmp_path / "workspace"
+    for directory in (config, workspace):
+        directory.mkdir()
+    for name in ("config/out.txt", "secret.txt"):
+        (tmp_path / name).write_text("abc")
+    (config / "link.txt").symlink_to(tmp_path / "secret.txt")
+    outputs = Outputs(config, lambda: workspace)
+
+    kept = outputs.keep("sevt_1", {"persistedOutputPath": str(config / "out.txt")})
+    assert kept == WholeOutput(".csp/outputs/sevt_1.txt", 3)
+    assert (workspace / kept.path).read_text() == "abc"
+    for elsewhere in ("secret.txt", "config/link.txt", "config/absent.txt", "config/../secret.txt"):
+        given = {"persistedOutputPath": str(tmp_path / elsewhere)}
+        assert outputs.keep("sevt_2", given) is None
+    assert outputs.keep("sevt_3", {"stdout": "abc"}) is None
+    assert [path.name for path in (workspace / ".csp/outputs").iterdir()] == ["sevt_1.txt"]

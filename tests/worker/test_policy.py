@@ -131,6 +131,30 @@ def test_the_mode_only_decides_what_the_rules_left_open(
     assert decided.permission == expected
 
 
+@pytest.mark.parametrize(
+    ("path", "mode", "expected"),
+    [
+        ("/config/plans/a.md", "plan", "allow"),
+        ("/config/plans/../settings.json", "plan", "deny"),
+        ("/config/settings.json", "plan", "deny"),
+        ("a.md", "plan", "deny"),
+        ("", "plan", "deny"),
+        ("/config/plans/a.md", "default", "ask"),
+    ],
+)
+def test_plan_mode_lets_the_plan_be_written_and_nothing_else(
+    path: str, mode: str, expected: str
+) -> None:
+    decided = Policy.of(AgentSpec.model_validate({"permission_mode": mode}), (), "/config/plans")
+    assert decided.decide(call("Write", file_path=path)).permission == expected
+
+
+def test_a_definition_can_forbid_even_the_plan() -> None:
+    strict = AgentSpec(permission_mode="plan", permissions={"Write": "deny"})
+    written = call("Write", file_path="/config/plans/a.md")
+    assert Policy.of(strict, (), "/config/plans").decide(written).permission == "deny"
+
+
 @pytest.mark.parametrize("mode", ["default", "acceptEdits", "plan", "dontAsk", "bypassPermissions"])
 @pytest.mark.parametrize("allowed", [(), ("Bash",), ("Bash(rm:*)",), ("*",)])
 def test_nothing_lifts_a_refusal(mode: str, allowed: tuple[str, ...]) -> None:

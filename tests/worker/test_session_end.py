@@ -18,7 +18,9 @@ from csp_worker.engine import Engine, Seat
 from csp_worker.hooks import Gate
 from csp_worker.ids import new_id
 from csp_worker.metrics import Metrics
+from csp_worker.outputs import Outputs
 from csp_worker.paths import Paths
+from csp_worker.plans import Plans
 from csp_worker.session import Identity, Patience, Session, Tools
 from csp_worker.spill import SpillFile
 from csp_worker.transcript import MirrorStore
@@ -56,6 +58,9 @@ async def session(tmp_path: Path) -> AsyncIterator[Session]:
         memory_bytes=10_000,
         silence_seconds=5,
         metrics=Metrics(),
+        log_fields={},
+        plans=Plans(paths.config),
+        outputs=Outputs(paths.config, lambda: None),
     )
     made = Session(Identity("wrkr_1", "sesn_1", 1), spec, 0, engine, gate, tools)
     await made.start(Seat(spec, paths.workspace("sesn_1"), "handle"), [], time.monotonic)

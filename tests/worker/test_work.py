@@ -160,3 +160,19 @@ async def test_a_call_of_a_tool_that_does_not_exist_is_no_lasting_card(gateway: 
     assert use["evaluated_permission"] == "deny"
     assert result["tool_use_id"] == use["id"]
     assert result["is_error"]
+
+
+async def test_output_that_the_cli_cuts_is_whole_among_the_files(
+    worker: WorkerProcess, new_gateway: NewGateway
+) -> None:
+    gateway = await new_gateway(worker).open(spec(permissions={"Bash": "allow"}))
+    await gateway.turn(script(tool("Bash", command="seq 1 20000"), say("counted")))
+
+    result = gateway.log.of("agent.tool_result")[0]
+    whole = result["details"]["whole_output"]
+    files = worker.workspace_root / gateway.session_id
+    numbers = (files / whole["path"]).read_text().split()
+    assert numbers == [str(number) for number in range(1, 20_001)]
+    assert whole["size_bytes"] == (files / whole["path"]).stat().st_size
+    assert 0 < result["truncated_bytes"] < whole["size_bytes"]
+    assert (files / ".csp" / ".gitignore").read_text() == "*\n"

@@ -33,6 +33,7 @@ DEFAULT_TOOLS = (
     "TodoWrite",
     "Agent",
     "AskUserQuestion",
+    "ExitPlanMode",
     "NotebookEdit",
 )
 
@@ -63,12 +64,22 @@ class McpServer(_Model):
 
 
 class Subagent(_Model):
-    """A named helper that the agent can start; see the SDK's AgentDefinition."""
+    """A named helper that the agent can start; see the SDK's AgentDefinition.
+
+    Whatever it is given here, the agent's permissions decide each of its tool calls.
+    """
 
     description: str = Field(description="When the agent should use it.", min_length=1)
     prompt: str = Field(description="Its system prompt.", min_length=1)
     tools: tuple[str, ...] | None = Field(None, description="Its tools; absent: the agent's.")
+    disallowed_tools: tuple[str, ...] = Field(
+        (), description="Tools and rules such as Bash(git push:*) that it never has."
+    )
     model: str | None = Field(None, description="Its model; absent: the agent's.")
+    skills: tuple[str, ...] = Field((), description="Skills that are read to it when it starts.")
+    max_turns: int | None = Field(None, ge=1, le=1000, description="Model turns of one run.")
+    background: bool | None = Field(None, description="Always run it while the agent goes on.")
+    effort: Effort | None = Field(None, description="How hard its model tries.")
 
 
 class Thinking(_Model):

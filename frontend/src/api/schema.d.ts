@@ -1023,6 +1023,7 @@ export interface components {
              *       "TodoWrite",
              *       "Agent",
              *       "AskUserQuestion",
+             *       "ExitPlanMode",
              *       "NotebookEdit"
              *     ]
              */
@@ -2424,6 +2425,8 @@ export interface components {
         /**
          * Subagent
          * @description A named helper that the agent can start; see the SDK's AgentDefinition.
+         *
+         *     Whatever it is given here, the agent's permissions decide each of its tool calls.
          */
         readonly Subagent: {
             /**
@@ -2442,10 +2445,37 @@ export interface components {
              */
             readonly tools?: readonly string[] | null;
             /**
+             * Disallowed Tools
+             * @description Tools and rules such as Bash(git push:*) that it never has.
+             * @default []
+             */
+            readonly disallowed_tools: readonly string[];
+            /**
              * Model
              * @description Its model; absent: the agent's.
              */
             readonly model?: string | null;
+            /**
+             * Skills
+             * @description Skills that are read to it when it starts.
+             * @default []
+             */
+            readonly skills: readonly string[];
+            /**
+             * Max Turns
+             * @description Model turns of one run.
+             */
+            readonly max_turns?: number | null;
+            /**
+             * Background
+             * @description Always run it while the agent goes on.
+             */
+            readonly background?: boolean | null;
+            /**
+             * Effort
+             * @description How hard its model tries.
+             */
+            readonly effort?: ("low" | "medium" | "high" | "xhigh" | "max") | null;
         };
         /**
          * TenantAnswer

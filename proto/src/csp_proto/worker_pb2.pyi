@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class BindRequest(_message.Message):
-    __slots__ = ("session_id", "epoch", "tenant", "agent_json", "model_handle", "transcript", "claude_session_id", "allowed_rules", "input_cursor", "traceparent")
+    __slots__ = ("session_id", "epoch", "tenant", "agent_json", "model_handle", "transcript", "claude_session_id", "allowed_rules", "input_cursor", "traceparent", "user_id")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
@@ -19,6 +19,7 @@ class BindRequest(_message.Message):
     ALLOWED_RULES_FIELD_NUMBER: _ClassVar[int]
     INPUT_CURSOR_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     epoch: int
     tenant: str
@@ -29,7 +30,8 @@ class BindRequest(_message.Message):
     allowed_rules: _containers.RepeatedScalarFieldContainer[str]
     input_cursor: int
     traceparent: str
-    def __init__(self, session_id: _Optional[str] = ..., epoch: _Optional[int] = ..., tenant: _Optional[str] = ..., agent_json: _Optional[str] = ..., model_handle: _Optional[str] = ..., transcript: _Optional[_Iterable[_Union[TranscriptEntry, _Mapping]]] = ..., claude_session_id: _Optional[str] = ..., allowed_rules: _Optional[_Iterable[str]] = ..., input_cursor: _Optional[int] = ..., traceparent: _Optional[str] = ...) -> None: ...
+    user_id: str
+    def __init__(self, session_id: _Optional[str] = ..., epoch: _Optional[int] = ..., tenant: _Optional[str] = ..., agent_json: _Optional[str] = ..., model_handle: _Optional[str] = ..., transcript: _Optional[_Iterable[_Union[TranscriptEntry, _Mapping]]] = ..., claude_session_id: _Optional[str] = ..., allowed_rules: _Optional[_Iterable[str]] = ..., input_cursor: _Optional[int] = ..., traceparent: _Optional[str] = ..., user_id: _Optional[str] = ...) -> None: ...
 
 class BindResponse(_message.Message):
     __slots__ = ("worker_id", "claude_session_id", "start", "cli_version")

@@ -15,7 +15,9 @@ from csp_worker.hooks import Gate
 from csp_worker.ids import new_id
 from csp_worker.journal import Journal
 from csp_worker.metrics import Metrics
+from csp_worker.outputs import Outputs
 from csp_worker.paths import Paths
+from csp_worker.plans import Plans
 from csp_worker.servicer import WorkerServicer
 from csp_worker.session import Session, Tools
 from csp_worker.spill import SpillFile
@@ -92,10 +94,11 @@ class Worker:
         tools = Tools(
             clock=loop.time, now=lambda: datetime.now(UTC), new_id=new_id,
             spill=SpillFile(paths.spill, 2**20), memory_bytes=2**20, silence_seconds=5.0,
-            metrics=metrics,
+            metrics=metrics, log_fields={}, plans=Plans(paths.config),
+            outputs=Outputs(paths.config, lambda: None),
         )  # fmt: skip
         engine: Any = self.engine
-        self.binder = Binder(worker_id, paths, engine, Gate(60.0), MirrorStore(), tools, {})
+        self.binder = Binder(worker_id, paths, engine, Gate(60.0), MirrorStore(), tools)
         # Tokens are of real time; the loop's time is not.
         auth = Authenticator(worker_id, jwks, lambda: datetime.now(UTC).timestamp())
         self.servicer = WorkerServicer(auth, self.binder)

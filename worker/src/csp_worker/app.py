@@ -26,7 +26,9 @@ from csp_worker.hooks import Gate
 from csp_worker.ids import new_id
 from csp_worker.logs import Fields
 from csp_worker.metrics import Metrics
+from csp_worker.outputs import Outputs
 from csp_worker.paths import Paths
+from csp_worker.plans import Plans
 from csp_worker.servicer import WorkerServicer
 from csp_worker.session import Patience, Tools
 from csp_worker.settings import WorkerSettings
@@ -71,10 +73,11 @@ class App:
             memory_bytes=settings.memory_bytes,
             silence_seconds=settings.writer_silence_seconds,
             metrics=self._metrics,
+            log_fields=log_fields,
+            plans=Plans(self._paths.config),
+            outputs=Outputs(self._paths.config, lambda: self._engine.cwd),
         )
-        self._binder = Binder(
-            settings.id, self._paths, self._engine, gate, mirror, tools, log_fields
-        )
+        self._binder = Binder(settings.id, self._paths, self._engine, gate, mirror, tools)
         self._auth = Authenticator(settings.id, settings.jwks_file, time.time)
         self._end: asyncio.Future[tuple[str, str]] | None = None
 

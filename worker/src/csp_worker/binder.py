@@ -19,7 +19,6 @@ from csp_worker import transcript, workspace
 from csp_worker.cli import CLI_VERSION
 from csp_worker.engine import Engine, Seat
 from csp_worker.hooks import Gate
-from csp_worker.logs import Fields
 from csp_worker.paths import Paths
 from csp_worker.reconcile import Reconciler
 from csp_worker.session import Identity, Session, Tools
@@ -46,14 +45,12 @@ class Binder:
         gate: Gate,
         mirror: transcript.MirrorStore,
         tools: Tools,
-        log_fields: Fields,
     ) -> None:
         self._worker_id = worker_id
         self._paths = paths
         self._gate = gate
         self._mirror = mirror
         self._tools = tools
-        self._log_fields = log_fields
         self._lock = asyncio.Lock()
         self._identity: Identity | None = None
         self._warming: asyncio.Task[bool] | None = None
@@ -144,9 +141,12 @@ class Binder:
             message = f"the working directory cannot be made: {error}"
             raise BindRefused(grpc.StatusCode.INTERNAL, message) from error
         self._identity = asked
-        self._log_fields["session_id"] = asked.session_id
-        self._log_fields["epoch"] = asked.epoch
-        self._log_fields["traceparent"] = request.traceparent or None
+        self._tools.log_fields.update(
+            session_id=asked.session_id,
+            epoch=asked.epoch,
+            user_id=request.user_id or None,
+            traceparent=request.traceparent or None,
+        )
         seat = Seat(spec, cwd, request.model_handle, request.traceparent)
         if request.transcript:
             seat.claude_session_id = self._restore(request, seat)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from claude_agent_sdk.types import PermissionMode
 
-from csp_crds.agent import AgentSpec, McpServer
+from csp_crds.agent import AgentSpec, McpServer, Subagent
 
 
 def claim_requests(
@@ -31,9 +31,7 @@ def claim_requests(
     if spec.append_system_prompt:
         claim["append_system_prompt"] = spec.append_system_prompt
     if spec.subagents:
-        claim["agents"] = {
-            name: agent.model_dump(exclude_none=True) for name, agent in spec.subagents.items()
-        }
+        claim["agents"] = subagents(spec)
     requests = [{"subtype": "apply_flag_settings", "settings": settings}, claim]
     if spec.model:
         requests.append({"subtype": "set_model", "model": spec.model})
@@ -65,6 +63,26 @@ def cli_mode(mode: str) -> PermissionMode:
     fails must find a CLI that still asks.
     """
     return "default" if mode == "bypassPermissions" else cast("PermissionMode", mode)
+
+
+def subagents(spec: AgentSpec) -> dict[str, dict[str, Any]]:
+    """As the SDK's AgentDefinition and the CLI name their fields."""
+    return {name: _subagent(agent) for name, agent in spec.subagents.items()}
+
+
+def _subagent(agent: Subagent) -> dict[str, Any]:
+    fields = {
+        "description": agent.description,
+        "prompt": agent.prompt,
+        "tools": None if agent.tools is None else list(agent.tools),
+        "disallowedTools": list(agent.disallowed_tools) or None,
+        "model": agent.model,
+        "skills": list(agent.skills) or None,
+        "maxTurns": agent.max_turns,
+        "background": agent.background,
+        "effort": agent.effort,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def mcp_servers(spec: AgentSpec) -> dict[str, dict[str, Any]]:

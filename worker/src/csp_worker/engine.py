@@ -81,6 +81,11 @@ class Engine:
     def claude_session_id(self) -> str | None:
         return self.seat.claude_session_id if self.seat else None
 
+    @property
+    def cwd(self) -> Path | None:
+        """The session's directory."""
+        return self.seat.cwd if self.seat else None
+
     async def start_spare(self, spec: AgentSpec) -> bool:
         """A CLI that waits to be claimed; False when the cold path is all there is."""
         try:

@@ -22,6 +22,7 @@ from claude_agent_sdk.types import HookContext, SyncHookJSONOutput
 
 from csp_crds.agent import Permission, PermissionMode
 from csp_worker.eventlog import EventLog
+from csp_worker.plans import Plans
 from csp_worker.policy import Policy, Verdict
 from csp_worker.rules import ToolCall, suggest
 from csp_worker.toolbook import Call, ToolBook
@@ -38,6 +39,7 @@ class _Bound:
     log: EventLog
     book: ToolBook
     policy: Policy
+    plans: Plans
     cwd: str
     clock: Callable[[], float]
 
@@ -51,10 +53,16 @@ class Gate:
         self._questions: dict[str, asyncio.Future[dict[str, Any]]] = {}
 
     def bind(
-        self, log: EventLog, book: ToolBook, policy: Policy, cwd: str, clock: Callable[[], float]
+        self,
+        log: EventLog,
+        book: ToolBook,
+        policy: Policy,
+        plans: Plans,
+        cwd: str,
+        clock: Callable[[], float],
     ) -> None:
         """From now on calls are decided by this policy."""
-        self._bound = _Bound(log, book, policy, cwd, clock)
+        self._bound = _Bound(log, book, policy, plans, cwd, clock)
 
     @property
     def waits_for_person(self) -> bool:
@@ -76,6 +84,8 @@ class Gate:
         call = await bound.book.wait_for(tool_use_id, name, tool_input)
         # The CLI fills in what it will really use; of a plan it shows the hook nothing.
         call.input = tool_input or call.input
+        if name == "ExitPlanMode" and (plan := bound.plans.newest()) is not None:
+            call.input = {**call.input, "plan": plan}
         described = ToolCall(name, tool_input, bound.cwd)
         verdict = bound.policy.decide(described)
         if verdict.permission == "ask":

@@ -5,7 +5,8 @@ Several gateways may deliver the same input. What is not beyond the cursor has b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -16,6 +17,8 @@ class Message:
     id: str
     seq: int
     content: list[dict[str, Any]]
+    lines: Mapping[str, str | None] = field(default_factory=dict)
+    """What log lines about its turn carry: who sent it, and in which request."""
 
 
 class Inputs:

@@ -55,7 +55,7 @@ class Intake:
     def _act(self, item: pb.Input, body: dict[str, Any]) -> None:
         match item.type:
             case "user.message":
-                self._inputs.add(Message(item.id, item.seq, api_content(body.get("content"))))
+                self._inputs.add(_message(item, body))
                 self._runner.wake()
             case "user.message_update":
                 self._runner.edit(body["message_id"], api_content(body.get("content")))
@@ -94,3 +94,11 @@ class Intake:
                     await cli.set_permission_mode(claim.cli_mode(mode))
             except CliError as error:
                 _log.warning("CLI did not take a setting", reason=str(error))
+
+
+def _message(item: pb.Input, body: dict[str, Any]) -> Message:
+    lines = {"message_id": item.id}
+    for name in ("request_id", "user_id"):
+        if isinstance(body.get(name), str):
+            lines[name] = body[name]
+    return Message(item.id, item.seq, api_content(body.get("content")), lines)

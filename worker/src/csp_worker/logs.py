@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import structlog
 from structlog.typing import EventDict
@@ -57,3 +59,14 @@ def configure(level: str, form: str, worker_id: str) -> Fields:
         cache_logger_on_first_use=True,
     )
     return fields
+
+
+@contextmanager
+def lines_with(fields: Fields, more: Mapping[str, str | None]) -> Iterator[None]:
+    """Every line carries more while this lasts, the CLI's stderr too."""
+    before = {name: fields.get(name) for name in more}
+    fields.update(more)
+    try:
+        yield
+    finally:
+        fields.update(before)

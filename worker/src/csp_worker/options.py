@@ -21,8 +21,8 @@ from claude_agent_sdk import (
 )
 from claude_agent_sdk.types import HookCallback, SystemPromptPreset, TaskBudget, ThinkingConfig
 
-from csp_crds.agent import AgentSpec, Subagent
-from csp_worker.claim import cli_mode, mcp_servers, trace_environment
+from csp_crds.agent import AgentSpec
+from csp_worker.claim import cli_mode, mcp_servers, subagents, trace_environment
 from csp_worker.paths import Paths
 from csp_worker.settings import WorkerSettings
 from csp_worker.transcript import MirrorStore
@@ -134,7 +134,8 @@ def _for_session(options: ClaudeAgentOptions, spec: AgentSpec, spawn: Spawn) -> 
     options.resume = spawn.resume
     options.effort = spec.effort
     options.mcp_servers = cast("Any", mcp_servers(spec))
-    options.agents = {name: _agent(agent) for name, agent in spec.subagents.items()} or None
+    agents = subagents(spec)
+    options.agents = {name: AgentDefinition(**agents[name]) for name in agents} or None
     if spec.system_prompt is not None:
         options.system_prompt = spec.system_prompt
         if spec.append_system_prompt:
@@ -151,15 +152,6 @@ def tools(spec: AgentSpec) -> list[str]:
     if spec.skills and "Skill" not in names:
         names.append("Skill")
     return names
-
-
-def _agent(agent: Subagent) -> AgentDefinition:
-    return AgentDefinition(
-        description=agent.description,
-        prompt=agent.prompt,
-        tools=None if agent.tools is None else list(agent.tools),
-        model=agent.model,
-    )
 
 
 def _thinking(spec: AgentSpec) -> ThinkingConfig | None:

@@ -3,7 +3,8 @@
 The agent's definition comes first, and the most restrictive rule that matches wins. What a person
 allowed for the session turns a question into a permission, never a refusal. The permission mode
 comes last and only ever works on what the definition left open: it makes questions into refusals
-(dontAsk), some of them into permissions (acceptEdits), or refuses what changes things (plan).
+(dontAsk), some of them into permissions (acceptEdits), or refuses what changes anything but the
+plan (plan).
 bypassPermissions skips questions only when the definition itself has that mode.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 
 from csp_crds.agent import AgentSpec, Permission, PermissionMode
 from csp_worker.rules import EDIT_TOOLS, Rule, ToolCall, canonical, inside, path_argument
@@ -40,14 +42,16 @@ class Policy:
     mode: PermissionMode
     may_bypass: bool
     allowed: Sequence[str] = field(default=())
+    plans: str | None = None
+    """Directory of the plan that plan mode is for; None: there is no such file."""
 
     @classmethod
-    def of(cls, spec: AgentSpec, allowed: Sequence[str]) -> Policy:
+    def of(cls, spec: AgentSpec, allowed: Sequence[str], plans: str | None = None) -> Policy:
         """As it is when the session is bound."""
         may_bypass = spec.permission_mode == "bypassPermissions"
         return cls(
             spec.permissions, spec.default_permission, spec.permission_mode, may_bypass,
-            tuple(allowed),
+            tuple(allowed), plans,
         )  # fmt: skip
 
     def with_mode(self, mode: PermissionMode) -> Policy:
@@ -87,6 +91,8 @@ class Policy:
         name = canonical(call.name)
         if verdict.permission == "deny":
             return verdict
+        if self.mode == "plan" and name in EDIT_TOOLS and self._is_plan(call):
+            return Verdict("allow", "plan mode: the plan itself is written down")
         if self.mode == "plan" and name not in READ_ONLY:
             return Verdict("deny", "plan mode: nothing may be changed before the plan is accepted")
         if verdict.permission == "allow":
@@ -100,3 +106,7 @@ class Policy:
         if self.mode == "bypassPermissions" and self.may_bypass and name != "AskUserQuestion":
             return Verdict("allow", "this agent asks no permission")
         return verdict
+
+    def _is_plan(self, call: ToolCall) -> bool:
+        path = PurePath(call.cwd, path_argument(call) or ".")
+        return self.plans is not None and inside(str(path), self.plans)

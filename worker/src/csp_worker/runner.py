@@ -20,6 +20,7 @@ from csp_worker.cli import CliError
 from csp_worker.engine import CliUnavailable, Engine
 from csp_worker.eventlog import EventLog
 from csp_worker.inputs import Inputs, Message
+from csp_worker.logs import Fields, lines_with
 from csp_worker.turns import Turn, Turns
 
 STEP_SECONDS = 5.0
@@ -37,6 +38,7 @@ class Runner:
         engine: Engine,
         turn_seconds: float,
         blocked: Callable[[], bool],
+        log_fields: Fields,
     ) -> None:
         self._log = log
         self._turns = turns
@@ -44,6 +46,7 @@ class Runner:
         self._engine = engine
         self._turn_seconds = turn_seconds
         self._blocked = blocked
+        self._log_fields = log_fields
         self._changed = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._starting: Message | None = None
@@ -64,7 +67,8 @@ class Runner:
                 self._changed.clear()
                 await self._changed.wait()
                 continue
-            await self._turn(message)
+            with lines_with(self._log_fields, message.lines):
+                await self._turn(message)
 
     def edit(self, message_id: str, content: list[dict[str, Any]]) -> None:
         """A person changed a message that waits.
@@ -106,6 +110,7 @@ class Runner:
         self._starting = message
         turn = self._turns.begin("user", [(message.id, message.seq)], str(uuid.uuid4()))
         await self._ask(turn, message)
+        _log.info("turn started", turn_id=turn.start.id)
         await self._log.durable(turn.start)
         self._starting = None
         await turn.done.wait()

@@ -24,8 +24,11 @@ from csp_worker.ids import NewId
 from csp_worker.inputs import Inputs
 from csp_worker.intake import Intake
 from csp_worker.journal import Journal
+from csp_worker.logs import Fields
 from csp_worker.metrics import Metrics
 from csp_worker.outbox import Outbox
+from csp_worker.outputs import Outputs
+from csp_worker.plans import Plans
 from csp_worker.policy import Policy
 from csp_worker.reconcile import Reconciler
 from csp_worker.runner import Runner
@@ -68,6 +71,9 @@ class Tools:
     memory_bytes: int
     silence_seconds: float
     metrics: Metrics
+    log_fields: Fields
+    plans: Plans
+    outputs: Outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +113,13 @@ class Session:
         self.turns = Turns(self.log, tools.clock, structured)
         self.runner = Runner(
             self.log, self.turns, self.inputs, engine, spec.limits.turn_seconds,
-            lambda: journal.full or self.ending,
+            lambda: journal.full or self.ending, tools.log_fields,
         )  # fmt: skip
-        self.translator = Translator(self.log, self.book, self.turns, tools.clock)
+        self.translator = Translator(self.log, self.book, self.turns, tools.outputs, tools.clock)
         self.intake = Intake(self.inputs, self.runner, gate, engine, self.outbox, self._own)
         self._watchdog = Watchdog(engine, self.log, spec.limits.rss_bytes, tools.metrics)
         self._metrics = tools.metrics
+        self._plans = tools.plans
         self.ending = False
         self.reconciler: Reconciler | None = None
         self.on_end: Callable[[str, str], None] = lambda reason, message: None
@@ -121,8 +128,9 @@ class Session:
         self, seat: Seat, allowed_rules: list[str], clock: Callable[[], float]
     ) -> Start:
         """Gives the session its CLI. One that does not start is told to people, not to callers."""
-        policy = Policy.of(self._spec, allowed_rules)
-        self._gate.bind(self.log, self.book, policy, str(seat.cwd), clock)
+        plans = self._plans
+        policy = Policy.of(self._spec, allowed_rules, str(plans.directory))
+        self._gate.bind(self.log, self.book, policy, plans, str(seat.cwd), clock)
         self._engine.on_message = self.translator.on_message
         self._engine.on_gone = self._cli_gone
         try:

@@ -6,9 +6,10 @@ is in both is kept once. Pictures stay while the event can hold them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from csp_worker.outputs import WholeOutput
 from csp_worker.text import TEXT_LIMIT, cap, cap_json, clean, clean_json
 
 IMAGE_LIMIT = 600 * 1024
@@ -23,6 +24,12 @@ class Result:
     content: list[dict[str, Any]] = field(default_factory=list)
     details: dict[str, Any] | None = None
     truncated_bytes: int = 0
+
+    def refer_to(self, whole: WholeOutput) -> None:
+        """Says that the CLI has left something out, how much, and where all of it is."""
+        shown = sum(len(str(block.get("text", "")).encode()) for block in self.content)
+        self.truncated_bytes = max(self.truncated_bytes, whole.size_bytes - shown)
+        self.details = {**(self.details or {}), "whole_output": asdict(whole)}
 
 
 def shape(content: Any, extra: Any) -> Result:

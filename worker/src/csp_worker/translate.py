@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from csp_worker.eventlog import EventLog
+from csp_worker.outputs import Outputs
 from csp_worker.sentences import Failure, model_failure
 from csp_worker.stream import ModelStream
 from csp_worker.tasks import BackgroundTasks
@@ -29,11 +30,17 @@ class Translator:
     """Translates one CLI's messages; lives as long as the session, over several CLIs."""
 
     def __init__(
-        self, log: EventLog, book: ToolBook, turns: Turns, clock: Callable[[], float]
+        self,
+        log: EventLog,
+        book: ToolBook,
+        turns: Turns,
+        outputs: Outputs,
+        clock: Callable[[], float],
     ) -> None:
         self._log = log
         self._book = book
         self._turns = turns
+        self._outputs = outputs
         self._clock = clock
         self._stream = ModelStream(log)
         self._failure: Failure | None = None
@@ -141,6 +148,8 @@ class Translator:
             self._book.emit(call, "deny", "not run: the call is not valid", self._clock())
         is_error = bool(block.get("is_error"))
         result = shape(block.get("content"), extra)
+        if (whole := self._outputs.keep(call.event_id, extra)) is not None:
+            result.refer_to(whole)
         self._book.finish(call, is_error, result, self._clock())
         if call.name == "TodoWrite" and not is_error:
             self._log.emit("agent.todos", {"todos": todos(call.input.get("todos"))})

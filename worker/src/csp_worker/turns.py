@@ -12,10 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import structlog
+
 from csp_worker.eventlog import Emitted, EventLog
 from csp_worker.sentences import NO_ANSWER, TERMINAL_REASONS, Failure
 
 Outcome = Literal["completed", "interrupted", "error"]
+_log = structlog.get_logger(__name__)
 _ABORTED = frozenset({"aborted_streaming", "aborted_tools"})
 _USAGE_KEYS = (
     "input_tokens",
@@ -111,6 +114,7 @@ class Turns:
             **more,
         }
         self._log.emit("span.turn_end", fields)
+        _log.info("turn ended", turn_id=turn.start.id, outcome=outcome, reason=reason)
         turn.done.set()
         self.on_change(None)
 

@@ -19,6 +19,7 @@ from csp_controlplane.attach import lifecycle, resting
 from csp_controlplane.attach.announcements import Announcements
 from csp_controlplane.attach.core import Core, spawn
 from csp_controlplane.attach.keeper import Keeper
+from csp_controlplane.correlation import of_session
 from csp_controlplane.live.frames import RESTART
 from csp_controlplane.live.hub import Hub
 from csp_controlplane.runtime.protocol import RuntimeUnavailable
@@ -105,7 +106,8 @@ class Attacher:
         if keeper is None and not self._stopping:
             keeper = Keeper(self._core, hub)
             self._keepers[row.id] = keeper
-            spawn(self._tasks, self._run_keeper(row.id, keeper), f"keeper-{row.id}")
+            run, context = self._run_keeper(row.id, keeper), of_session(row.tenant, row.id)
+            spawn(self._tasks, run, f"keeper-{row.id}", context)
         elif keeper is not None:
             keeper.poke()
         return hub

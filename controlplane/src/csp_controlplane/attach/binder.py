@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import grpc.aio
 import structlog
 
+from csp_controlplane import correlation
 from csp_controlplane.attach import inputs, lifecycle, memory, workspace
 from csp_controlplane.attach.core import Core
 from csp_controlplane.attach.losses import Loss
@@ -93,6 +94,7 @@ async def bind(core: Core, hub: Hub, row: SessionRow) -> Bound | None:
     seconds = time.perf_counter() - started
     core.metrics.session_bound(response.start, seconds)
     data = {"epoch": epoch, "start": response.start, "seconds": round(seconds, 3)}
+    log.info("worker_bound", session_id=row.id, worker_id=binding.worker_id, **data)
     if not await lifecycle.say_bound(core, hub, data):
         await _take_back(core, row, binding, "at_rest")
         return None
@@ -148,7 +150,8 @@ async def _request(
         claude_session_id=newest.claude_session_id or "",
         allowed_rules=fold.allowed_rules,
         input_cursor=cursor,
-        traceparent=str(structlog.contextvars.get_contextvars().get("traceparent", "")),
+        traceparent=correlation.traceparent(),
+        user_id=row.owner,
     )
     return request, memory.gap(turns, lines)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -99,9 +100,11 @@ def channel_name(session: str) -> str:
     return f"csp:log:{session}"
 
 
-def spawn(tasks: set[asyncio.Task[Any]], coroutine: Any, name: str) -> asyncio.Task[Any]:
+def spawn(
+    tasks: set[asyncio.Task[Any]], coroutine: Any, name: str, context: Context | None = None
+) -> asyncio.Task[Any]:
     """Starts a named task that its owner's set keeps alive and forgets when it ends."""
-    task: asyncio.Task[Any] = asyncio.create_task(coroutine, name=name)
+    task: asyncio.Task[Any] = asyncio.create_task(coroutine, name=name, context=context)
     tasks.add(task)
     task.add_done_callback(tasks.discard)
     return task

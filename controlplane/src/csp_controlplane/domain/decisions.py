@@ -17,6 +17,8 @@ from csp_controlplane.domain.vocabulary import MAX_QUEUE, TOOL_RESULTS, TOOL_USE
 from csp_controlplane.errors import Conflict, RateLimited
 
 MAX_TITLE = 60
+PLAN_QUESTION = "ExitPlanMode"
+"""The tool by which an agent in plan mode asks whether its plan is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,18 @@ def _accept_confirmation(fold: Fold, fields: dict[str, Any], make: EventFactory)
         rules = (*rules, question.rule) if question.rule not in rules else rules
     answer = make.make("user.tool_confirmation", fields, dedup_key=confirmation_key(fields))
     next_fold = replace(fold, questions=left, allowed_rules=rules)
-    return Decision(next_fold, (answer, _waiting_or_running(next_fold, make)))
+    events = [answer]
+    if _leaves_plan_mode(fold, question, fields):
+        left_plan = update_settings(next_fold, {"permission_mode": "default"}, make)
+        next_fold = left_plan.fold
+        events += left_plan.events
+    return Decision(next_fold, (*events, _waiting_or_running(next_fold, make)))
+
+
+def _leaves_plan_mode(fold: Fold, question: Question, answer: dict[str, Any]) -> bool:
+    """Whether a plan was accepted: what it says may be done then, as the permissions allow."""
+    planned = question.name == PLAN_QUESTION and fold.permission_mode == "plan"
+    return planned and answer["result"] == "allow"
 
 
 def confirmation_key(fields: dict[str, Any]) -> str:

@@ -35,7 +35,7 @@ TOOLS: Final[dict[ToolName, str]] = {
 """The API's names of the built-in tools and the SDK's."""
 
 HARMLESS: Final = ("TodoWrite", "Agent")
-COMPANIONS: Final = (*HARMLESS, "AskUserQuestion", "NotebookEdit")
+COMPANIONS: Final = (*HARMLESS, "AskUserQuestion", "ExitPlanMode", "NotebookEdit")
 """Tools without a name in the API: they come with a toolset that is on by default."""
 
 

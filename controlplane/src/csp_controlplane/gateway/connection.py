@@ -11,7 +11,7 @@ callback here, not a task that waits.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -20,6 +20,7 @@ import structlog
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
+from csp_controlplane.domain.events import LoggedEvent
 from csp_controlplane.domain.principal import Principal
 from csp_controlplane.errors import ApiError, InvalidRequest, Unauthenticated
 from csp_controlplane.gateway.auth import authenticate
@@ -166,20 +167,26 @@ class Connection:
             if body.get("type") != "send":
                 raise InvalidRequest("type: send or ping are possible")
             client_id = _client_id(body)
-            logged = await self._state.sessions.send(
+            logged = await self._commit(client_id, body.get("events"))
+        except ApiError as error:
+            log.info("send_refused", request_id=client_id, reason=error.message)
+            answer = {**error.body(), "client_id": client_id}
+            return orjson.dumps(answer).decode()
+        data = [{"id": event.id, "type": event.type, "seq": event.seq} for event in logged]
+        return orjson.dumps({"type": "ack", "client_id": client_id, "data": data}).decode()
+
+    async def _commit(self, client_id: str, events: object) -> Sequence[LoggedEvent]:
+        """Each send is a request of its own, which goes by its client id."""
+        with structlog.contextvars.bound_contextvars(request_id=client_id):
+            return await self._state.sessions.send(
                 self._who,
                 self._session,
-                body.get("events"),
+                events,
                 client_id=client_id,
                 request_hash=None,
                 is_retry=False,
                 subscribed=True,
             )
-        except ApiError as error:
-            answer = {**error.body(), "client_id": client_id}
-            return orjson.dumps(answer).decode()
-        data = [{"id": event.id, "type": event.type, "seq": event.seq} for event in logged]
-        return orjson.dumps({"type": "ack", "client_id": client_id, "data": data}).decode()
 
 
 def _spawn(tasks: asyncio.TaskGroup, work: Coroutine[Any, Any, None], name: str) -> None:

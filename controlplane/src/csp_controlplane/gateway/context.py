@@ -6,7 +6,6 @@ Plain ASGI, because a layer that builds request objects costs more than many of 
 from __future__ import annotations
 
 import re
-import secrets
 import time
 from typing import Any
 
@@ -15,6 +14,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from csp_controlplane.correlation import is_traceparent, new_traceparent
 from csp_controlplane.domain.ids import new_id
 from csp_controlplane.errors import ApiError, InvalidRequest, Unavailable
 from csp_controlplane.gateway.answers import error_response
@@ -25,7 +25,6 @@ from csp_controlplane.runtime.protocol import NoCapacity, RuntimeUnavailable
 log = structlog.get_logger(__name__)
 
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9_.\-]{1,128}$")
-_TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 QUIET = "/api/v1/health/"
 
 AWAY = (
@@ -120,8 +119,8 @@ def correlation(headers: Headers) -> tuple[str, str]:
     if not _REQUEST_ID.match(request_id):
         request_id = new_id("req")
     traceparent = headers.get("traceparent", "")
-    if not _TRACEPARENT.match(traceparent):
-        traceparent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    if not is_traceparent(traceparent):
+        traceparent = new_traceparent()
     return request_id, traceparent
 
 

@@ -22,6 +22,7 @@ from csp_controlplane.gateway.connection import (
     TRY_LATER,
     Connection,
 )
+from csp_controlplane.gateway.context import request_id_of
 from csp_controlplane.gateway.security import check_origin
 from csp_controlplane.gateway.state import state_of
 from csp_controlplane.gateway.views import session_view
@@ -50,6 +51,7 @@ async def _open(scope: Scope, receive: Receive, send: Send) -> Connection | None
     websocket = WebSocket(scope, receive, send)
     session_id: str = websocket.path_params["session_id"]
     state = state_of(websocket)
+    structlog.contextvars.bind_contextvars(session_id=session_id)
     try:
         check_origin(websocket.headers, state.settings)
         who = await authenticate(websocket)
@@ -72,7 +74,7 @@ async def _open(scope: Scope, receive: Receive, send: Send) -> Connection | None
         "gateway": state.settings.id,
     }
     try:
-        await websocket.accept()
+        await websocket.accept(headers=_headers(scope))
         await websocket.send_text(orjson.dumps(hello).decode())
     except WebSocketDisconnect:
         await subscription.close()
@@ -81,8 +83,12 @@ async def _open(scope: Scope, receive: Receive, send: Send) -> Connection | None
 
 
 async def _refuse(websocket: WebSocket, code: int, reason: str) -> None:
-    await websocket.accept()
+    await websocket.accept(headers=_headers(websocket.scope))
     await websocket.close(code, reason)
+
+
+def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
+    return [(b"request-id", (request_id_of(scope) or "").encode())]
 
 
 def _resume_point(websocket: HTTPConnection) -> tuple[int | None, int | None, dict[str, int]]:

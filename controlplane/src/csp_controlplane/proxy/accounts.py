@@ -120,6 +120,11 @@ class Accounts:
                 return
         self._from_memory(handle, 0)
 
+    def payer(self, handle: bytes) -> Payer | None:
+        """Whom a handle belongs to, as far as it is remembered."""
+        known = self._known.get(handle)
+        return None if known is None else known.payer
+
     def remember(self, handle: bytes, *, left_microusd: int | None) -> None:
         """What is left of the session's budget, for requests without PostgreSQL."""
         if known := self._known.get(handle):

@@ -18,12 +18,13 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
+from csp_controlplane.correlation import is_traceparent
 from csp_controlplane.proxy import refusals
 from csp_controlplane.proxy.accounts import Accounts
 from csp_controlplane.proxy.calls import Call, authenticate, declared_size, read_call
 from csp_controlplane.proxy.guard import Guard, Pass
 from csp_controlplane.proxy.headers import to_client
-from csp_controlplane.proxy.ledger import Reservation, Settlement
+from csp_controlplane.proxy.ledger import Payer, Reservation, Settlement
 from csp_controlplane.proxy.metrics import Outcome, ProxyMetrics
 from csp_controlplane.proxy.prices import PriceTable
 from csp_controlplane.proxy.refusals import Refusal
@@ -98,12 +99,14 @@ class Relay:
         parts.guard.check()
         if not self._charged:
             await parts.accounts.check(call.handle)
+            _name_lines(request, parts.accounts.payer(call.handle))
             return Exchange(parts, call, None, arrived)
         if not parts.settler.has_room(self._in_flight):
             raise refusals.database_away(parts.settings.offline_seconds)
         self._mention(call.model)
         maximum = parts.prices.maximum_microusd(call.model, len(call.body), call.max_tokens)
         reservation = await parts.accounts.reserve(call.handle, call.model, maximum)
+        _name_lines(request, reservation.payer)
         return Exchange(parts, call, reservation, arrived)
 
     def _mention(self, model: str) -> None:
@@ -227,6 +230,17 @@ class Exchange:
             # The provider was at work, and nothing of its answer was seen.
             return prices.input_microusd(call.model, len(call.body))
         return 0
+
+
+def _name_lines(request: Request, payer: Payer | None) -> None:
+    """Whose request the lines about it are of, and the trace that its worker was bound in."""
+    trace = request.headers.get("traceparent", "")
+    if is_traceparent(trace):
+        structlog.contextvars.bind_contextvars(traceparent=trace)
+    if payer is not None:
+        structlog.contextvars.bind_contextvars(
+            session_id=payer.session, user_id=payer.user, tenant=payer.tenant, epoch=payer.epoch
+        )
 
 
 async def _until_disconnected(work: Coroutine[Any, Any, None], receive: Receive) -> None:

@@ -73,6 +73,7 @@ def _rules(fault: faults.Faults, slow_s: float) -> tuple[Rule, ...]:
         (r"^\s*(please |can you )?(run|execute)\b|\brun( the command)? *[:`]", shell.run),
         (r"\b(list|show)( me)?( all)?( the)? (files|directory|folder)|^\s*ls\b", shell.list_files),
         (r"\bask me\b|\bquestion\b.*\bchoices\b", people.ask),
+        (r"\bplan (it )?first\b|\bpropose a plan\b|\bplan mode\b", people.propose),
         (r"\b(plan|to-?dos?|task list)\b", people.plan),
         (r"\bthink\b|\bthinking\b", people.think),
         (r"\b(edit|change|modify)\b", files.edit),

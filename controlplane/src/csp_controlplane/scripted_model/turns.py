@@ -17,6 +17,7 @@ _NOTIFICATION = re.compile(r"<task-notification>(.*?)</task-notification>", re.D
 # What the CLI says in a person's place.
 _NOT_A_PERSON = ("[Request interrupted by user", "<task-notification>", "Tool loaded.")
 _DIRECTORY = re.compile(r"Primary working directory: *(\S[^\n]*)")
+_PLAN_FILE = re.compile(r"Plan mode .*?(/\S+/plans/[^\s/]+\.md)", re.DOTALL)
 _DEFERRED = re.compile(r"deferred tools are now available.*?\n((?:[A-Za-z_]\w*\n)+)", re.DOTALL)
 
 Json = Mapping[str, Any]
@@ -49,6 +50,7 @@ class Turn:
     schema: Json | None  # of a structured answer as text
     system: str
     directory: str | None
+    plan_file: str | None  # where the CLI wants the plan, in plan mode
     session: str
 
     def last(self) -> ToolResult | None:
@@ -68,6 +70,7 @@ def read_turn(body: Json, session: str) -> Turn:
     wanted = output.get("format") if isinstance(output, Mapping) else None
     thinking = body.get("thinking")
     directory = _DIRECTORY.findall(surroundings)
+    plan_files = _PLAN_FILE.findall(surroundings)
     return Turn(
         prompt=prompt,
         notification=notification,
@@ -82,6 +85,7 @@ def read_turn(body: Json, session: str) -> Turn:
         schema=wanted.get("schema") if isinstance(wanted, Mapping) else None,
         system=text_of(body.get("system")),
         directory=directory[-1].strip() if directory else None,
+        plan_file=plan_files[-1] if plan_files else None,
         session=session,
     )
 

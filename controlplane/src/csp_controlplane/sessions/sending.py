@@ -10,9 +10,11 @@ from datetime import date
 from typing import Any, Self
 
 import orjson
+import structlog
 
 from csp_controlplane.attach.attacher import Attacher
 from csp_controlplane.attach.core import Core, spawn
+from csp_controlplane.correlation import request_id
 from csp_controlplane.domain import decisions
 from csp_controlplane.domain.events import LoggedEvent, NewEvent
 from csp_controlplane.domain.fold import Fold
@@ -23,6 +25,8 @@ from csp_controlplane.store import sessions
 from csp_controlplane.store.log import FoldChange, append_control, events_by_dedup_key
 from csp_controlplane.store.session_views import events_by_request
 from csp_controlplane.store.sessions import SessionRow
+
+log = structlog.get_logger(__name__)
 
 MAX_TRIES = 50
 RETRY_WINDOW_S = 60.0
@@ -182,10 +186,11 @@ class Sender:
         own: list[int] = []
         titled = fold.titled
         title = None
+        sent_by = {"user_id": who.user_id}
+        if (request := request_id()) is not None:
+            sent_by["request_id"] = request
         for (type_, fields), key in zip(parsed, keys, strict=True):
-            decision = decisions.accept(
-                fold, type_, {**fields, "user_id": who.user_id}, self._core.make
-            )
+            decision = decisions.accept(fold, type_, {**fields, **sent_by}, self._core.make)
             fold = decision.fold
             if not titled and fold.titled:
                 titled, title = True, decisions.title_of(fields["content"])
@@ -233,4 +238,10 @@ class Sender:
         self._core.observer.changed(to.tenant, to.id)
         announce = self._core.announce(to.id, logged[-1].seq)
         spawn(self._tasks, announce, f"announce-{to.id}")
+        log.info(
+            "events_accepted",
+            session_id=to.id,
+            events=[plan.events[place].id for place in plan.own],
+            seq=base + 1,
+        )
         return [logged[place] for place in plan.own]

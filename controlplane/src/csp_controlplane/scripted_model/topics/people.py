@@ -1,4 +1,4 @@
-"""What needs a person's eye: a question with choices, a list of tasks, thinking aloud."""
+"""What needs a person's eye: a question, a plan to accept, a list of tasks, thinking aloud."""
 
 from __future__ import annotations
 
@@ -47,6 +47,48 @@ def ask(turn: Turn) -> Answer:
         return say(f"Thank you. Your answer:\n\n{fenced(result.text)}")
     chosen = " and ".join(f"**{answer}**" for answer in answers)
     return say(f"Thank you: {chosen} it is. A real model would now go on with your choice.")
+
+
+_PLAN = """# A page about the tides
+
+**Context.** You asked for a plan before anything is done. In this mode I only read.
+
+1. Look at what is in the working directory.
+2. Write `tides.html` with a heading, a table of high and low water, and a few words on the moon.
+3. Open it and check that it reads well on a narrow screen.
+
+| File | What happens |
+|---|---|
+| `tides.html` | is made |
+
+**Verification.** `ls -l tides.html` shows it, and the table has four rows a day.
+"""
+
+
+def propose(turn: Turn) -> Answer:
+    """A plan that a person accepts or sends back; the CLI keeps it in a file of its own."""
+    asked = turn.named("ExitPlanMode")
+    if asked and asked[-1].is_error:
+        return say(
+            "I keep to planning, then. Tell me what should be different, and I'll change the plan."
+        )
+    if asked:
+        return say(
+            "Thank you: the plan is accepted, and I have left plan mode. A real model would now "
+            "begin with its first step, and ask before it changes anything."
+        )
+    if turn.plan_file is None:
+        return say(
+            "I would make a plan and wait until you accept it, but this session is not in plan "
+            "mode. Choose *Plan only* below the message box, and ask me again."
+        )
+    written = turn.named("Write")
+    if written and written[-1].is_error:
+        return failed(written[-1])
+    if not written:
+        plan = {"file_path": turn.plan_file, "content": _PLAN}
+        return use(turn, "Write", plan, "I'll look around and write a plan. Nothing is changed.")
+    return use(turn, "ExitPlanMode", {}, "This is what I would do. Shall I?")
 
 
 def plan(turn: Turn) -> Answer:

@@ -18,6 +18,7 @@ nobody pays it. Try one of these:
 - **search for Hello** looks through the workspace
 - **ask me something** asks you a question with choices
 - **make a plan** works off a list of tasks
+- **plan first**, in the mode *Plan only*, makes a plan that you accept or send back
 - **think about it** shows folded thinking
 - **research with a subagent** starts a helper
 - **run something in the background** goes on while we talk
