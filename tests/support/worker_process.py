@@ -77,7 +77,7 @@ class WorkerProcess:
         self.signer = Signer(self.directory / "jwks.json")
         self.log = self.directory / "worker.log"
         self.process = ServerProcess(
-            [interpreter, "-m", "csp_worker"],
+            [interpreter, "-m", "csp_worker", self.directory],
             log=self.log,
             environment={
                 "CSP_WORKER_ID": self.worker_id,
