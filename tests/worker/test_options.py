@@ -1,15 +1,21 @@
 """Every option of the SDK is reachable from an agent definition, or has a reason why it is not.
 
-An option that a newer SDK brings fails this until somebody has decided about it.
+An option that a newer SDK brings fails this until somebody has decided about it. What isolates an
+agent from its host is always there.
 """
 
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
+import pytest
 from claude_agent_sdk import ClaudeAgentOptions
 
 from csp_crds.agent import AgentSpec, Limits
+from csp_worker.hooks import Gate
+from csp_worker.options import Callbacks, Spawn, spawn_options
+from csp_worker.transcript import MirrorStore
 
 REACHED = {
     "agents": "subagents",
@@ -65,3 +71,23 @@ def test_every_option_is_reachable_or_kept_for_a_reason() -> None:
 def test_what_is_reachable_has_its_field() -> None:
     limits = {f"limits.{name}" for name in Limits.model_fields}
     assert set(REACHED.values()) <= AgentSpec.model_fields.keys() | limits
+
+
+@pytest.fixture(params=["spare", "session"])
+def spawned(request: pytest.FixtureRequest) -> ClaudeAgentOptions:
+    """Options of a CLI that waits for a session, and of one that has its session."""
+    gate = Gate(1.0)
+    callbacks = Callbacks(gate.pre_tool_use, gate.can_use_tool, lambda line: None, MirrorStore())
+    handle = "handle" if request.param == "session" else None
+    here = Path("/nowhere")
+    return spawn_options(AgentSpec(), Spawn(here, here, {}, callbacks, handle))
+
+
+def test_no_settings_file_of_the_host_is_read(spawned: ClaudeAgentOptions) -> None:
+    assert spawned.setting_sources == []
+    assert spawned.settings is None
+
+
+def test_only_the_definitions_mcp_servers_are_started(spawned: ClaudeAgentOptions) -> None:
+    assert spawned.strict_mcp_config
+    assert not spawned.mcp_servers
