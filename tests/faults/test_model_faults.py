@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from support.choke import Choke
 from support.models import ScriptedServer
 from support.play import say, script, slow, watching
 from support.processes import free_port, listens
+from support.roster import nothing_left
 from support.stack import Stack
 from support.viewer import Viewer
 from support.waiting import wait_until
@@ -61,6 +62,12 @@ def provider() -> Iterator[Provider]:
         }
         with Stack(environment=environment) as stack:
             yield Provider(stack, model, network, proxy_port)
+
+
+@pytest.fixture(autouse=True)
+async def no_process_left_behind(provider: Provider) -> AsyncIterator[None]:
+    async with nothing_left(provider.stack):
+        yield
 
 
 def shown_errors(viewer: Viewer) -> list[dict[str, Any]]:

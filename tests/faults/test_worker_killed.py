@@ -7,11 +7,10 @@ import time
 
 import pytest
 
-from support.casualties import Family, lives, worker_of
+from support.casualties import lives, with_program, worker_of
 from support.play import bash, say, script, slow, watching
 from support.stack import Stack
 from support.viewer import Event, Viewer, text_message
-from support.waiting import wait_until
 
 pytestmark = pytest.mark.faults
 
@@ -71,7 +70,7 @@ async def test_killed_while_a_tool_runs_the_tool_ends_too(stack: Stack) -> None:
         command = "tail -f /dev/null & tail -f /dev/null"
         message = await viewer.say(script(bash(command), say("never")))
         await viewer.answer(await viewer.fact("agent.tool_use", evaluated_permission="ask"))
-        worker = await _with_program(stack, viewer.session_id, "tail", 2)
+        worker = await with_program(stack, viewer.session_id, "tail", 2)
         worker.kill()
         await viewer.turn_end(message)
         interrupted(viewer, message)
@@ -180,16 +179,3 @@ async def test_a_worker_killed_at_rest_is_replaced_when_it_is_needed(stack: Stac
         await worker.gone()
         sent = await viewer.post(text_message(script(say("and on it goes"))))
         await goes_on(viewer, (await viewer.ack(sent))[0])
-
-
-async def _with_program(stack: Stack, session_id: str, program: str, count: int) -> Family:
-    """The worker once so many processes of this program run below it."""
-    worker = await worker_of(stack, session_id)
-
-    async def running() -> Family | None:
-        now = Family.of(worker.head.pid)
-        return now if sum(p.name() == program for p in now.below) == count else None
-
-    found = await wait_until(running, 20, f"{count} times {program}")
-    assert found is not None
-    return found

@@ -66,6 +66,19 @@ async def worker_of(stack: Stack, session_id: str) -> Family:
     return Family.of(listener(answer.json()["endpoint"].removeprefix("unix:")))
 
 
+async def with_program(stack: Stack, session_id: str, program: str, count: int) -> Family:
+    """The worker once so many processes of this program run below it."""
+    worker = await worker_of(stack, session_id)
+
+    async def running() -> Family | None:
+        now = Family.of(worker.head.pid)
+        return now if sum(p.name() == program for p in now.below) == count else None
+
+    found = await wait_until(running, 20, f"{count} times {program}")
+    assert found is not None
+    return found
+
+
 def listener(path: str) -> int:
     """The process that listens on a unix socket."""
     with socket.socket(socket.AF_UNIX) as probe:

@@ -39,8 +39,8 @@ GATEWAY = (
     protection(
         "a body that declares no length has a limit",
         "tests/gateway/test_errors.py::test_a_body_without_a_length_is_stopped_at_the_limit",
-        (f"{CONTROLPLANE}/gateway/body_limit.py", "            if seen > limit:\n                raise",
-         "            if False:\n                raise"),
+        (f"{CONTROLPLANE}/gateway/body_limit.py", "            if seen > limit:\n"
+         "                raise", "            if False:\n                raise"),
         (f"{CONTROLPLANE}/gateway/body_limit.py", "        if seen > limit and not started:\n"
          "            await", "        if False:\n            await"),
         (f"{CONTROLPLANE}/gateway/body_limit.py", "            if seen > limit and not started:\n"
