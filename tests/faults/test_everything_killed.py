@@ -35,7 +35,7 @@ async def test_after_a_power_cut_nothing_shown_is_lost_and_every_session_goes_on
         ]
         for viewer in viewers:
             await viewer.connect()
-        await resting.turn(script(say("at rest")))
+        await resting.turn(script(say("at rest")), deadline=90)
         cut = await talking.say(script(slow(word=WORD)))
         queued = await talking.say(script(say("was queued")))
         asked = await asking.say(script(bash("touch never"), say("never")))

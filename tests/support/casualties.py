@@ -27,11 +27,13 @@ class Family:
 
     head: psutil.Process
     below: tuple[psutil.Process, ...]
+    directory: str
+    """The last of the head's arguments: of a worker its home, which ends with its id."""
 
     @classmethod
     def of(cls, pid: int) -> Family:
         head = psutil.Process(pid)
-        return cls(head, tuple(head.children(recursive=True)))
+        return cls(head, tuple(head.children(recursive=True)), head.cmdline()[-1])
 
     def named(self, program: str) -> psutil.Process:
         """The only one below whose program has this name."""
