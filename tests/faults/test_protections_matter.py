@@ -20,7 +20,7 @@ from support.mutants.rules import RULES
 from support.mutants.sessions import SESSIONS
 from support.mutants.store import STORE
 from support.mutants.worker import WORKERS
-from support.protections import Protection, survivors
+from support.protections import ROOT, Protection, survivors
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
@@ -39,6 +39,12 @@ RUNS: dict[str, Sequence[Protection]] = (
 @pytest.mark.parametrize("run", RUNS)
 def test_without_its_protection_a_test_fails(run: str, tmp_path: Path) -> None:
     assert survivors(RUNS[run], tmp_path) == {}
+
+
+def test_what_protects_is_where_it_is_said_to_be() -> None:
+    changes = [change for (each,) in EACH.values() for change in each.changes]
+    gone = [change for change in changes if change.old not in (ROOT / change.file).read_text()]
+    assert gone == []
 
 
 def test_no_test_answers_for_two_protections_at_once() -> None:

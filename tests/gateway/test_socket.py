@@ -105,7 +105,8 @@ async def test_ten_megabytes_close_it(admin: Person, api: httpx.AsyncClient) -> 
 @pytest.mark.parametrize(
     "text",
     ["{", "[]", '{"type":"dance"}', '{"type":"send","events":[]}',
-     '{"type":"send","client_id":"c","events":[{"type":"agent.message"}]}'],
+     '{"type":"send","client_id":"c","events":[{"type":"agent.message"}]}',
+     '{"type":"send","client_id":"c","events":[{"type":"user.shout"}]}'],
 )  # fmt: skip
 async def test_a_bad_message_is_answered_and_the_socket_lives(
     admin: Person, api: httpx.AsyncClient, text: str

@@ -53,13 +53,13 @@ def protection(name: str, test: str, *changes: tuple[str, str, str]) -> Protecti
 
 def survivors(protections: Sequence[Protection], directory: Path) -> dict[str, str]:
     """Protections whose test did not fail without them, with what it did instead."""
-    _copy(protections, directory)
+    copy_sources([change for each in protections for change in each.changes], directory)
     report = directory / "report.xml"
     # Short, because unix sockets lie in it, and open to the user that the database runs as.
     temporary = Path(tempfile.mkdtemp(prefix="csp-m-"))
     temporary.chmod(0o755)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
-    environment["PYTHONPATH"] = os.pathsep.join(str(directory / p / "src") for p in PACKAGES)
+    environment["PYTHONPATH"] = python_path(directory)
     environment["TMPDIR"] = str(temporary)
     try:
         done = subprocess.run(
@@ -81,6 +81,11 @@ def survivors(protections: Sequence[Protection], directory: Path) -> dict[str, s
     }
 
 
+def python_path(directory: Path) -> str:
+    """PYTHONPATH under which the copy there is what programs import."""
+    return os.pathsep.join(str(directory / package / "src") for package in PACKAGES)
+
+
 def _of(each: Protection, outcomes: dict[str, set[str]]) -> str:
     """Its own test's outcome; of a parametrised test one failure is enough, if none is named."""
     found = set[str]().union(
@@ -89,11 +94,12 @@ def _of(each: Protection, outcomes: dict[str, set[str]]) -> str:
     return next((kind for kind in ("failed", "errored", "passed") if kind in found), "did not run")
 
 
-def _copy(protections: Sequence[Protection], directory: Path) -> None:
+def copy_sources(changes: Sequence[Change], directory: Path) -> None:
+    """Our packages with these changes, below a directory. Raises LookupError."""
     for package in PACKAGES:
         ignored = shutil.ignore_patterns("__pycache__", "static")
         shutil.copytree(ROOT / package / "src", directory / package / "src", ignore=ignored)
-    for change in (change for each in protections for change in each.changes):
+    for change in changes:
         path = directory / change.file
         text = path.read_text()
         if change.old not in text:

@@ -54,7 +54,8 @@ GATEWAY = (
     ),
     protection(
         "a slow reader of server-sent events is dropped",
-        "tests/gateway/test_process.py::test_a_reader_that_does_not_read_is_dropped",
+        "tests/gateway/test_process.py"
+        "::test_a_reader_that_does_not_read_is_dropped_and_little_is_kept_for_it",
         (f"{CONTROLPLANE}/gateway/sse.py", "self._subscription.on_drop(dropped.set)", "pass"),
     ),
     protection(

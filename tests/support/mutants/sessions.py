@@ -43,7 +43,7 @@ SESSIONS = (
     protection(
         "a session is its owner's",
         "tests/sessions/test_view.py::test_a_foreign_session_looks_like_an_unknown_one",
-        (f"{CONTROLPLANE}/sessions/service.py", "row is None or row.owner != who.user_id",
+        (f"{CONTROLPLANE}/sessions/ownership.py", "row is None or row.owner != who.user_id",
          "row is None"),
     ),
     protection(
