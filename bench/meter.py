@@ -26,8 +26,15 @@ def cpu_ns(pid: int) -> int:
 
 
 def pss_bytes(pid: int) -> int:
-    """Proportional set size: private memory and its share of what is shared. Linux only."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+    """Proportional set size: private memory and its share of what is shared. Linux only.
+
+    Raises OSError, and for a process that is closed to its own user unless this is root.
+    """
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except PermissionError as error:
+        raise OSError(f"the PSS of process {pid} is shown to root only") from error
+    for line in rollup.splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
     raise OSError(f"the kernel does not show the PSS of process {pid}")

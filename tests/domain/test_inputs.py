@@ -54,6 +54,12 @@ def test_a_bad_event_is_named_with_its_place(events: object, sentence: str) -> N
         parse_client_events(events)
 
 
+@pytest.mark.parametrize("kind", ["user.shout", "agent.message", "", 7, None])
+def test_a_type_that_nobody_has_heard_of_is_named(kind: object) -> None:
+    with pytest.raises(InvalidRequest, match=r"events\.1\.type: .* is not an event that a client"):
+        parse_client_events([HELLO, {"type": kind, "content": []}])
+
+
 def test_an_event_over_a_megabyte_says_what_to_do() -> None:
     big = {"type": "user.message", "content": [{"type": "text", "text": "x" * 1_100_000}]}
     with pytest.raises(TooLarge, match="POST /files") as caught:

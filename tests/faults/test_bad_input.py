@@ -93,6 +93,10 @@ BAD_MESSAGES: tuple[tuple[str | bytes, str], ...] = (
         "events.0.type: 'agent.message' is not an event that a client can send.",
     ),
     (
+        '{"type":"send","client_id":"d","events":[{"type":"user.shout"}]}',
+        "events.0.type: 'user.shout' is not an event that a client can send.",
+    ),
+    (
         '{"type":"send","client_id":"c","events":[{"type":"user.message","content":'
         '[{"type":"text","text":"\\ud800"}]}]}',
         "The message is not JSON",
@@ -250,7 +254,8 @@ AWKWARD = (
     (r"printf '\xed\xa0\x80 lone'", "lone"),
     (r"printf '\xff\xfe\xc3( bad'", "bad"),
     (r"printf '\x1b[31mred\x1b[0m\r\n\x08'", "red"),
-    ("head -c 5000000 /dev/zero | tr '\\0' 'y'; echo the-end", "yyyy"),
+    # Its end is not there, and that is said with the whole size.
+    ("head -c 5000000 /dev/zero | tr '\\0' 'y'; echo the-end", "Output too large (4.8MB)"),
 )
 
 
@@ -267,4 +272,5 @@ async def test_awkward_output_of_a_tool_reaches_the_client_and_the_log(strict: S
             assert not result["is_error"], result
             assert expected in json.dumps(result["content"])
             assert len(json.dumps(result)) <= 1_000_000
+            assert "the-end" not in json.dumps(result)
         assert viewer.text() == "survived" * len(AWKWARD)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.play import say, script, watching
+from support.roster import nothing_left
 from support.stack import Stack
 from support.viewer import text_message
 
@@ -64,7 +65,7 @@ def small() -> Iterator[tuple[Stack, SmallDisk]]:
 
 async def test_a_disk_that_fills_up_is_told_and_survived(small: tuple[Stack, SmallDisk]) -> None:
     stack, disk = small
-    async with watching(stack) as viewer:
+    async with nothing_left(stack), watching(stack) as viewer:
         await viewer.turn(script(say("before")))
         disk.fill()
         text = text_message("large " * 100_000)

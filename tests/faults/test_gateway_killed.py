@@ -6,14 +6,15 @@ the same id, and the worker goes on as if nothing had happened.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from support.casualties import kill, lives, replaced, worker_of
+from support.casualties import kill, replaced, worker_of
 from support.choke import Choke
 from support.outside import Outside
 from support.play import bash, say, script, slow, watching
+from support.roster import nothing_left
 from support.viewer import Viewer, text_message
 from support.waiting import wait_until
 
@@ -26,6 +27,12 @@ GATEWAY = "csp_controlplane.gateway"
 def outside() -> Iterator[Outside]:
     with Outside() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+async def no_process_left_behind(outside: Outside) -> AsyncIterator[None]:
+    async with nothing_left(outside.stack):
+        yield
 
 
 async def kill_gateway(outside: Outside, viewer: Viewer) -> None:
@@ -49,7 +56,7 @@ async def test_mid_delta_the_text_goes_on_where_it_was(outside: Outside) -> None
         end = await viewer.turn_end(message)
         assert (end["outcome"], end["reason"]) == ("interrupted", "user_interrupt")
         assert viewer.sentences() == ["The session is ready."], "nothing happened to the session"
-        assert worker.living() and lives(worker.head), "the worker lives on"
+        assert worker.living() == [worker.head, *worker.below], "the worker and its CLI live on"
 
 
 async def test_between_commit_and_acknowledgement_the_message_is_said_again_and_is_one_turn(

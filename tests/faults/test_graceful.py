@@ -77,6 +77,28 @@ async def test_a_worker_that_waits_for_a_person_ends_at_once_and_says_so(pair: S
         assert (await viewer.turn(script(say("on")), 60))["outcome"] == "completed"
 
 
+async def test_a_worker_at_the_end_of_its_life_says_so_and_the_next_one_takes_over(
+    pair: Stack,
+) -> None:
+    """A minute is the shortest life that a definition can give."""
+    async with watching(pair, options={"limits": {"session_seconds": 60}}) as viewer:
+        await viewer.turn("My name is Ada. " + script(say("noted")), 60)
+        first = await worker_of(pair, viewer.session_id)
+        notice = await viewer.fact("session.notice", code="session_time_limit", deadline=90)
+        assert notice["message"] == (
+            "This session's worker has reached its life of 1 min. Send a message to go on with a "
+            "new one."
+        )
+        await first.gone()
+        assert (await viewer.turn(script(say("and on")), 60))["outcome"] == "completed"
+        second = await worker_of(pair, viewer.session_id)
+        assert second.head.pid != first.head.pid
+        notices = viewer.of("session.notice")
+        assert "worker_lost" not in [event["code"] for event in notices]
+        bound = [event["data"]["epoch"] for event in notices if event["code"] == "worker_bound"]
+        assert bound == [1, 2]
+
+
 async def test_all_of_it_stopped_in_mid_answer_keeps_what_was_said_and_says_why() -> None:
     with Stack() as stack:
         async with watching(stack) as viewer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from support.choke import Choke
 from support.models import ScriptedServer
 from support.play import say, script, slow, watching
 from support.processes import free_port, listens
+from support.roster import nothing_left
 from support.stack import Stack
 from support.viewer import Viewer
 from support.waiting import wait_until
@@ -21,6 +22,12 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 
 PROXY = "csp_controlplane.proxy"
 KEY = "the-right-key"
+LOST = "The connection to the model was lost before the answer was complete."
+AGAIN = f"{LOST} Trying again by itself."
+UNREACHABLE = (
+    "The model service cannot be reached at the moment. Try again in a minute; if it stays so, an "
+    "administrator has to check the network."
+)
 
 
 class KeyedServer(ScriptedServer):
@@ -61,6 +68,12 @@ def provider() -> Iterator[Provider]:
         }
         with Stack(environment=environment) as stack:
             yield Provider(stack, model, network, proxy_port)
+
+
+@pytest.fixture(autouse=True)
+async def no_process_left_behind(provider: Provider) -> AsyncIterator[None]:
+    async with nothing_left(provider.stack):
+        yield
 
 
 def shown_errors(viewer: Viewer) -> list[dict[str, Any]]:
@@ -104,6 +117,8 @@ async def test_a_stream_that_is_cut_is_withdrawn_and_asked_again(provider: Provi
         cut = {"t": "cut", "n": 8, "chunk_delay": 0.1, "times": 1, "then": say("whole")}
         assert (await viewer.turn(script(cut), deadline=60))["outcome"] == "completed"
         assert viewer.text() == "whole"
+        (error,) = shown_errors(viewer)
+        assert (error["message"], error["retry_status"]) == (AGAIN, {"type": "retrying"})
         (withdrawn,) = viewer.ended_previews
         assert withdrawn not in [event["id"] for event in viewer.facts]
 
@@ -116,6 +131,7 @@ async def test_a_network_that_breaks_mid_stream_is_a_cut(provider: Provider) -> 
         assert (await viewer.turn_end(message, deadline=60))["outcome"] == "completed"
         assert viewer.text() == "word " * 60
         assert list(viewer.ended_previews) == [cut]
+        assert [error["message"] for error in shown_errors(viewer)] == [AGAIN]
 
 
 async def test_the_proxy_killed_mid_stream_is_a_cut(provider: Provider) -> None:
@@ -127,10 +143,13 @@ async def test_the_proxy_killed_mid_stream_is_a_cut(provider: Provider) -> None:
         await replaced(provider.stack, PROXY, old)
         await wait_until(lambda: listens(provider.proxy_port), 30, "the proxy listening")
         end = await viewer.turn_end(message, deadline=90)
+        said = [error["message"] for error in shown_errors(viewer)]
+        assert said[0] == AGAIN
         if end["outcome"] == "completed":
             assert viewer.text() == "word " * 100
         else:
-            assert end["error"]["message"] in viewer.sentences()
+            assert end["error"]["message"] == said[-1]
+            assert said[-1] in (f"{LOST} Send your message again.", UNREACHABLE)
         await goes_on(viewer)
 
 
@@ -142,10 +161,7 @@ async def test_without_a_network_there_is_one_clear_sentence(provider: Provider)
         finally:
             provider.network.refuse(False)
         assert end["outcome"] == "error"
-        assert end["error"]["message"] == (
-            "The model service cannot be reached at the moment. Try again in a minute; if it "
-            "stays so, an administrator has to check the network."
-        )
+        assert end["error"]["message"] == UNREACHABLE
         assert viewer.text() == ""
         await goes_on(viewer)
 

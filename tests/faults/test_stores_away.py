@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from support.outside import Outside
 from support.play import bash, say, script, slow, watching
+from support.roster import nothing_left
 from support.viewer import Viewer, text_message
 from support.waiting import wait_until
 
@@ -24,6 +25,12 @@ AWAY_S = float(os.environ.get("CSP_TEST_DATABASE_AWAY_S", "30"))
 def outside() -> Iterator[Outside]:
     with Outside() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+async def no_process_left_behind(outside: Outside) -> AsyncIterator[None]:
+    async with nothing_left(outside.stack):
+        yield
 
 
 async def test_a_turn_that_runs_outlives_a_database_that_stops(outside: Outside) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 
-from support.casualties import Family, lives, worker_of
+from support.casualties import Family, lives, with_program, worker_of
 from support.play import bash, say, script, slow, watching
 from support.stack import Stack
 from support.viewer import Event, Viewer, text_message
@@ -71,7 +75,7 @@ async def test_killed_while_a_tool_runs_the_tool_ends_too(stack: Stack) -> None:
         command = "tail -f /dev/null & tail -f /dev/null"
         message = await viewer.say(script(bash(command), say("never")))
         await viewer.answer(await viewer.fact("agent.tool_use", evaluated_permission="ask"))
-        worker = await _with_program(stack, viewer.session_id, "tail", 2)
+        worker = await with_program(stack, viewer.session_id, "tail", 2)
         worker.kill()
         await viewer.turn_end(message)
         interrupted(viewer, message)
@@ -118,23 +122,43 @@ async def test_queued_messages_outlive_the_worker_in_their_order(stack: Stack) -
         await worker.gone()
 
 
-async def test_an_old_worker_that_wakes_up_after_it_was_replaced_says_nothing_more(
-    stack: Stack,
+@pytest.fixture
+def patient() -> Iterator[Stack]:
+    """An installation that leaves a worker long enough to end that a frozen one can wake up."""
+    with Stack(environment={"CSP_SUPERVISOR_STOP_DEADLINE": "25"}) as running:
+        yield running
+
+
+async def test_an_old_worker_that_wakes_up_after_its_epoch_says_nothing_more(
+    patient: Stack,
 ) -> None:
-    async with watching(stack) as viewer:
+    async with watching(patient) as viewer:
         message = await viewer.say(script(slow(600)))
         await viewer.partial(50)
-        old = await worker_of(stack, viewer.session_id)
+        old = await worker_of(patient, viewer.session_id)
         old.head.send_signal(signal.SIGSTOP)
         await viewer.fact("session.notice", code="worker_lost", deadline=60)
         before = viewer.seq
-        if lives(old.head):
-            old.head.send_signal(signal.SIGCONT)
+        assert old.head.status() == psutil.STATUS_STOPPED, "it is there to wake up"
+        known = len(said_by(patient, old))
+        old.head.send_signal(signal.SIGCONT)
+        awake = {"gateway detached", "ending"}
+        await wait_until(
+            lambda: awake <= set(said_by(patient, old)[known:]), 30, "it finding itself alone"
+        )
         interrupted(viewer, message)
         await old.gone(30)
         await goes_on(viewer)
         said = [e for e in viewer.facts[before:] if e["type"].startswith("agent.")]
         assert [e["content"][0]["text"] for e in said] == ["and on it goes"]
+
+
+def said_by(stack: Stack, worker: Family) -> list[str]:
+    """What a worker has logged, also one that has ended."""
+    worker_id = Path(worker.directory).name
+    lines = (stack.layout.logs / "workers.log").read_text().splitlines()
+    logged = [json.loads(line) for line in lines]
+    return [line.get("event", "") for line in logged if line.get("worker_id") == worker_id]
 
 
 async def test_the_cli_killed_mid_turn_is_seen_within_2_s_and_started_again(stack: Stack) -> None:
@@ -180,16 +204,3 @@ async def test_a_worker_killed_at_rest_is_replaced_when_it_is_needed(stack: Stac
         await worker.gone()
         sent = await viewer.post(text_message(script(say("and on it goes"))))
         await goes_on(viewer, (await viewer.ack(sent))[0])
-
-
-async def _with_program(stack: Stack, session_id: str, program: str, count: int) -> Family:
-    """The worker once so many processes of this program run below it."""
-    worker = await worker_of(stack, session_id)
-
-    async def running() -> Family | None:
-        now = Family.of(worker.head.pid)
-        return now if sum(p.name() == program for p in now.below) == count else None
-
-    found = await wait_until(running, 20, f"{count} times {program}")
-    assert found is not None
-    return found

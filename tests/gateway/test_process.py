@@ -17,6 +17,7 @@ import pytest
 
 from csp_controlplane.store.database import Database
 from support.gateway_process import GatewayProcess, new_admin, new_member
+from support.memory import Memory
 from support.postgres import PostgresServer
 from support.session_api import message, new_session
 from support.valkey import ValkeyServer
@@ -283,7 +284,23 @@ async def test_a_burst_of_writes_is_limited_per_user(
             assert (await client.post("/agents", json={"name": "a"})).status_code == 200
 
 
-async def test_a_reader_that_does_not_read_is_dropped(new_database: Callable[[], str]) -> None:
+SOCKET = (
+    "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+    "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
+MESSAGES, MESSAGE_BYTES = 40, 900_000
+
+
+@pytest.mark.parametrize(
+    ("way", "headers", "gauge"),
+    [
+        ("events/stream", "", "csp_event_stream_connections"),
+        ("ws", SOCKET, "csp_websocket_connections"),
+    ],
+)
+async def test_a_reader_that_does_not_read_is_dropped_and_little_is_kept_for_it(
+    new_database: Callable[[], str], way: str, headers: str, gauge: str
+) -> None:
     url = new_database()
     environment = {"CSP_SESSIONS_SUBSCRIBER_BYTES": "1000000"}
     with GatewayProcess(url, None, environment) as process:
@@ -292,20 +309,23 @@ async def test_a_reader_that_does_not_read_is_dropped(new_database: Callable[[],
         await db.close()
         async with admin.client() as client:
             session = await new_session(client)
-            path = f"/api/v1/sessions/{session}/events/stream"
+            path = f"/api/v1/sessions/{session}/{way}"
             with socket.create_connection(("127.0.0.1", process.port)) as reader:
-                request = f"GET {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {admin.key}\r\n\r\n"
-                reader.sendall(request.encode())
+                request = f"GET {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {admin.key}\r\n"
+                reader.sendall(f"{request}{headers}\r\n".encode())
 
                 def streams() -> float:
                     lines = process.metrics().splitlines()
-                    name = "csp_event_stream_connections "
-                    return float(next(line for line in lines if line.startswith(name)).split()[1])
+                    found = next(line for line in lines if line.startswith(f"{gauge} "))
+                    return float(found.split()[1])
 
                 await wait_until(lambda: streams() == 1, 10, "the stream being open")
-                for _ in range(20):
-                    body = {"events": [message("x" * 900_000)]}
+                assert process.process is not None
+                memory = Memory(process.process.pid)
+                for _ in range(MESSAGES):
+                    body = {"events": [message("x" * MESSAGE_BYTES)]}
                     answer = await client.post(f"/sessions/{session}/events", json=body)
                     assert answer.status_code == 200, answer.text
                 await wait_until(lambda: streams() == 0, 20, "the slow reader being dropped")
+                assert memory.growth() < MESSAGES * MESSAGE_BYTES / 2
             assert (await client.get(f"/sessions/{session}")).status_code == 200

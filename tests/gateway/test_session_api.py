@@ -96,6 +96,7 @@ async def test_a_repeated_send_is_one_message(api: httpx.AsyncClient) -> None:
         ({}, "events"),
         ({"events": [message("x")], "more": 1}, "more"),
         ({"events": [message("x")] * 51}, "50"),
+        ({"events": [message("x"), {"type": "user.shout"}]}, "events.1.type: 'user.shout' is not"),
     ],
 )
 async def test_events_that_nobody_may_send_are_refused(

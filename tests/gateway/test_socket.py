@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import suppress
 from typing import Any
@@ -16,6 +17,8 @@ from csp_controlplane.store.database import Database
 from support.gateway_process import Person
 from support.session_api import message, new_session
 
+CLOSED_S = 20.0
+
 
 def socket_url(person: Person, session: str, query: str = "") -> str:
     return f"{person.url.replace('http', 'ws')}/api/v1/sessions/{session}/ws{query}"
@@ -24,8 +27,9 @@ def socket_url(person: Person, session: str, query: str = "") -> str:
 async def close_code(socket: ClientConnection) -> int:
     """Reads until the gateway closes."""
     try:
-        while True:
-            await socket.recv()
+        async with asyncio.timeout(CLOSED_S):
+            while True:
+                await socket.recv()
     except ConnectionClosed as closed:
         assert closed.rcvd is not None
         return closed.rcvd.code
@@ -105,7 +109,8 @@ async def test_ten_megabytes_close_it(admin: Person, api: httpx.AsyncClient) -> 
 @pytest.mark.parametrize(
     "text",
     ["{", "[]", '{"type":"dance"}', '{"type":"send","events":[]}',
-     '{"type":"send","client_id":"c","events":[{"type":"agent.message"}]}'],
+     '{"type":"send","client_id":"c","events":[{"type":"agent.message"}]}',
+     '{"type":"send","client_id":"c","events":[{"type":"user.shout"}]}'],
 )  # fmt: skip
 async def test_a_bad_message_is_answered_and_the_socket_lives(
     admin: Person, api: httpx.AsyncClient, text: str

@@ -84,7 +84,7 @@ time.sleep(60)
     run = subprocess.Popen(
         [sys.executable, "-c", program, tmp_path],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )
     await wait_until(lambda: len(processes_of(tmp_path)) == 2, what="the run and its server")
     run.kill()

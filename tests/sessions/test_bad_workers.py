@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from csp_controlplane.attach.committer import Batch, Committer
 from csp_controlplane.store import sessions
@@ -103,7 +104,13 @@ async def test_an_old_worker_that_wakes_up_writes_nothing(gateways: Gateways) ->
         row = await sessions.load(gateways.db, "t1", session.id)
         assert row is not None
         await sessions.end_binding(gateways.db, "t1", session.id, row.epoch, "replaced")
-        old.facts(1, fact("sevt_late", "agent.message"))
+        with capture_logs() as logs:
+            old.facts(1, fact("sevt_late", "agent.message"))
+            await wait_until(
+                lambda: "worker_fenced" in [line["event"] for line in logs], 20, "the refusal"
+            )
+        assert not old.acknowledged
+        await wait_until(lambda: not old.attached.is_set(), 20, "the end of its stream")
         await worker_of(gateways, session.id, nth=2)
         assert "sevt_late" not in [event["id"] for event in watcher.events]
         rows = (await service.events(ALICE, session.id, limit=100)).events

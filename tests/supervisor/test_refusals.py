@@ -99,6 +99,24 @@ def test_a_data_directory_that_may_only_be_read(small_disk: Path) -> None:
     assert "Read-only" in said
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.parametrize("there", [False, True], ids=["not-made-yet", "made"])
+def test_a_data_directory_that_is_not_ones_own(tmp_path: Path, there: bool) -> None:
+    data = tmp_path / "theirs" / "data"
+    data.mkdir(parents=True)
+    if not there:
+        data.rmdir()
+    closed = data if there else data.parent
+    closed.chmod(0o555)
+    try:
+        said = sentence(up(data), ExitCode.DATA_DIRECTORY)
+    finally:
+        closed.chmod(0o755)
+    assert str(data) in said
+    assert "Permission denied" in said
+    assert "CSP_DATA_DIR" in said
+
+
 def test_a_disk_with_too_little_space(small_disk: Path) -> None:
     said = sentence(up(small_disk / "data"), ExitCode.DISK_FULL)
     assert re.search(r"has \d MB left and csp needs 512 MB", said)

@@ -27,11 +27,13 @@ class Family:
 
     head: psutil.Process
     below: tuple[psutil.Process, ...]
+    directory: str
+    """The last of the head's arguments: of a worker its home, which ends with its id."""
 
     @classmethod
     def of(cls, pid: int) -> Family:
         head = psutil.Process(pid)
-        return cls(head, tuple(head.children(recursive=True)))
+        return cls(head, tuple(head.children(recursive=True)), head.cmdline()[-1])
 
     def named(self, program: str) -> psutil.Process:
         """The only one below whose program has this name."""
@@ -64,6 +66,19 @@ async def worker_of(stack: Stack, session_id: str) -> Family:
         answer = await client.get(f"/v1/sessions/{session_id}")
         answer.raise_for_status()
     return Family.of(listener(answer.json()["endpoint"].removeprefix("unix:")))
+
+
+async def with_program(stack: Stack, session_id: str, program: str, count: int) -> Family:
+    """The worker once so many processes of this program run below it."""
+    worker = await worker_of(stack, session_id)
+
+    async def running() -> Family | None:
+        now = Family.of(worker.head.pid)
+        return now if sum(p.name() == program for p in now.below) == count else None
+
+    found = await wait_until(running, 20, f"{count} times {program}")
+    assert found is not None
+    return found
 
 
 def listener(path: str) -> int:

@@ -33,6 +33,7 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
         self.metadata: list[dict[str, str]] = []
         self._outgoing: asyncio.Queue[pb.WorkerFrame | None] = asyncio.Queue()
         self.attached = asyncio.Event()
+        self.acknowledged: list[int] = []
         self.attachments = 0
         self.refuse_bind: str | None = None
         self.workspace: list[pb.WorkspaceManifest] = []
@@ -138,6 +139,8 @@ class HostileWorker(worker_pb2_grpc.WorkerServicer):
 
     async def _read(self, requests: AsyncIterator[pb.GatewayFrame]) -> None:
         async for frame in requests:
+            if frame.HasField("ack"):
+                self.acknowledged.append(frame.ack.n)
             await self.received.put(frame)
 
     # ---- what the test makes it say

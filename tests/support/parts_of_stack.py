@@ -14,6 +14,7 @@ from support.waiting import wait_until_sync
 GATEWAY = "csp_controlplane.gateway"
 WORKER = "csp_worker"
 PROXY = "csp_controlplane.proxy"
+MODEL_SERVER = "csp_controlplane.scripted_model"
 
 
 def named(stack: Stack, program: str) -> list[int]:

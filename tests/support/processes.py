@@ -58,6 +58,7 @@ def processes_of(marker: str | Path) -> list[psutil.Process]:
 
     The marker is something only these processes have, such as a test's data directory. The test
     process itself is not among them, and neither is a zombie, which only waits to be collected.
+    Workers, guards and CLIs close all but their arguments to their own user: they have it there.
     """
     wanted = str(marker)
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}

@@ -8,7 +8,7 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -55,7 +55,8 @@ class Signer:
 class WorkerProcess:
     """One worker. Its directories live in a temporary directory until `close`.
 
-    `workspace_root` may be shared with another worker, as the workers of one machine do.
+    `workspace_root` may be shared with another worker, as the workers of one machine do. `parent`:
+    what starts it, whose process `process` is then; the worker is its child.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class WorkerProcess:
         workspace_root: Path | None = None,
         environment: Mapping[str, str] | None = None,
         interpreter: str = sys.executable,
+        parent: Sequence[str] = (),
     ) -> None:
         self._temporary = tempfile.TemporaryDirectory(
             prefix="csp-worker-", ignore_cleanup_errors=True
@@ -77,7 +79,7 @@ class WorkerProcess:
         self.signer = Signer(self.directory / "jwks.json")
         self.log = self.directory / "worker.log"
         self.process = ServerProcess(
-            [interpreter, "-m", "csp_worker"],
+            [*parent, interpreter, "-m", "csp_worker", self.directory],
             log=self.log,
             environment={
                 "CSP_WORKER_ID": self.worker_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -74,7 +75,7 @@ async def gateway(worker: WorkerProcess, new_gateway: NewGateway) -> Gateway:
 
 @pytest.fixture
 def worker_as_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The pid of a guard, with a child below it, that run as a user who is nobody.
+    """The pid of a guard, with a child below it, that run as a user who is nobody, or as ours.
 
     The guard needs no more than the standard library, so it runs from a copy that anybody can read,
     with whatever Python the system has.
@@ -86,8 +87,9 @@ def worker_as_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         copy = Path(directory) / "guard"
         shutil.copytree(Path(guard.__file__).parent, copy)
         Path(directory).chmod(0o755)
+        user = 65534 if os.geteuid() == 0 else None
         process = subprocess.Popen(
-            [python, "-I", "-S", str(copy), "/bin/sleep", "60"], user=65534, group=65534
+            [python, "-I", "-S", str(copy), "/bin/sleep", "sleep", "60"], user=user, group=user
         )
         wait_until_sync(lambda: psutil.Process(process.pid).children(), what="the child runs")
         wait_until_sync(

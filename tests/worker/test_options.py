@@ -1,6 +1,7 @@
 """Every option of the SDK is reachable from an agent definition, or a page says why it is not.
 
-An option that a newer SDK brings fails this until somebody has decided about it.
+An option that a newer SDK brings fails this until somebody has decided about it. What isolates an
+agent from its host is always there.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from claude_agent_sdk import ClaudeAgentOptions
 
 from csp_crds.agent import AgentSpec, Limits, Subagent
 from csp_worker.claim import claim_requests
-from csp_worker.options import Spawn, spawn_options
+from csp_worker.hooks import Gate
+from csp_worker.options import Callbacks, Spawn, spawn_options
+from csp_worker.transcript import MirrorStore
 
 REACHED = {
     "agents": "subagents",
@@ -110,3 +113,23 @@ def test_a_subagent_is_the_same_for_a_spare_and_for_a_cold_start(tmp_path: Path)
     for option, field in SUBAGENT.items():
         value = getattr(WHOLE, field)
         assert claimed[option] == (list(value) if isinstance(value, tuple) else value)
+
+
+@pytest.fixture(params=["spare", "session"])
+def spawned(request: pytest.FixtureRequest) -> ClaudeAgentOptions:
+    """Options of a CLI that waits for a session, and of one that has its session."""
+    gate = Gate(1.0)
+    callbacks = Callbacks(gate.pre_tool_use, gate.can_use_tool, lambda line: None, MirrorStore())
+    handle = "handle" if request.param == "session" else None
+    here = Path("/nowhere")
+    return spawn_options(AgentSpec(), Spawn(here, here, {}, callbacks, handle))
+
+
+def test_no_settings_file_of_the_host_is_read(spawned: ClaudeAgentOptions) -> None:
+    assert spawned.setting_sources == []
+    assert spawned.settings is None
+
+
+def test_only_the_definitions_mcp_servers_are_started(spawned: ClaudeAgentOptions) -> None:
+    assert spawned.strict_mcp_config
+    assert not spawned.mcp_servers

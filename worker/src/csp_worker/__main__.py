@@ -1,4 +1,7 @@
-"""`python -m csp_worker`: one worker, configured by CSP_WORKER_* variables."""
+"""`python -m csp_worker`: one worker, configured by CSP_WORKER_* variables.
+
+Arguments are for whoever reads a list of processes: by them a worker is told from another.
+"""
 
 from __future__ import annotations
 

@@ -60,9 +60,13 @@ def bundled_cli() -> Path:
 
 
 def write_launcher(path: Path, cli: Path) -> None:
-    """A program that runs the CLI under its guard, with the arguments that it is given."""
+    """A program that runs the CLI under its guard, with the arguments that it is given.
+
+    Both carry its path on their command lines: the one thing that a process without access to
+    their memory can still find them by.
+    """
     words = [sys.executable, "-I", "-S", str(Path(guard.__file__).parent), str(cli)]
-    path.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    path.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$0" "$@"\n')
     path.chmod(0o700)
 
 

@@ -229,8 +229,9 @@ class Session:
     async def _cap(self) -> None:
         seconds = self._spec.limits.session_seconds
         await asyncio.sleep(seconds)
+        life = f"{seconds / 3600:.2g} h" if seconds >= 3600 else f"{round(seconds / 60)} min"
         message = (
-            f"This session's worker has reached its life of {round(seconds / 3600, 1)} h. "
+            f"This session's worker has reached its life of {life}. "
             "Send a message to go on with a new one."
         )
         self.log.notice("session_time_limit", "info", message)

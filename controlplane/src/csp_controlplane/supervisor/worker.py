@@ -62,7 +62,8 @@ class WorkerCommand:
             if value and f"CSP_WORKER_LOG_{name}" not in self.environment:
                 own[f"CSP_WORKER_LOG_{name}"] = value
         environment = child_environment("worker", self.environment, own)
-        return Command(self.argv, environment, home)
+        # The worker closes its environment to its own user; a list of processes tells whose it is.
+        return Command((*self.argv, str(home)), environment, home)
 
     def socket(self, worker_id: str) -> Path:
         return self.layout.worker_sockets / f"{worker_id}.sock"

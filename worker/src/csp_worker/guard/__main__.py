@@ -6,7 +6,7 @@ worker dies (parent-death signal on Linux, a look at the parent elsewhere), the 
 everything below it and ends the way the CLI ended. It is a process of its own because it must
 survive the worker's SIGKILL, and it runs without site-packages to stay small.
 
-Usage: python -I -S <this directory> <program> [argument ...]
+Usage: python -I -S <this directory> <program> <the name it is run under> [argument ...]
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
         return 1
     with suppress(PermissionError):
         os.setsid()
-    child = _start(argv)
+    child = _start(argv[0], argv[1:])
     if child is None:
         return 127
     status = _watch(child, parent)
@@ -47,11 +47,11 @@ def main(argv: list[str]) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def _start(argv: list[str]) -> int | None:
+def _start(program: str, argv: list[str]) -> int | None:
     told, tell = os.pipe()
     child = os.fork()
     if child == 0:
-        _become(argv, tell)
+        _become(program, argv, tell)
     os.close(tell)
     # The CLI alone holds these ends now: their other side sees its death at once.
     null = os.open(os.devnull, os.O_RDWR)
@@ -65,17 +65,17 @@ def _start(argv: list[str]) -> int | None:
     problem = os.read(told, 200).decode(errors="replace")
     os.close(told)
     if problem:
-        os.write(2, f"{argv[0]} could not be started: {problem}\n".encode())
+        os.write(2, f"{program} could not be started: {problem}\n".encode())
         return None
     return child
 
 
-def _become(argv: list[str], tell: int) -> None:
+def _become(program: str, argv: list[str], tell: int) -> None:
     try:
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
         os.write(tell, b"t" if kernel.trace_me() else b"-")
-        os.execv(argv[0], argv)  # noqa: S606
+        os.execv(program, argv)  # noqa: S606
     except OSError as error:
         os.write(tell, (error.strerror or str(error)).encode())
     os._exit(127)
