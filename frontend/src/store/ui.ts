@@ -53,7 +53,13 @@ export const useUi = create<UiState>()(
           const raw = localStorage.getItem(name);
           return raw ? { state: JSON.parse(raw) as UiState } : null;
         },
-        setItem: (name, value) => localStorage.setItem(name, JSON.stringify(value.state)),
+        setItem: (name, value) => {
+          try {
+            localStorage.setItem(name, JSON.stringify(value.state));
+          } catch {
+            // A full or blocked storage: what was chosen lasts as long as this page.
+          }
+        },
         removeItem: (name) => localStorage.removeItem(name),
       },
       partialize: ({ theme, sidebar, singleKeys }) => ({ theme, sidebar, singleKeys }) as UiState,
