@@ -3,9 +3,11 @@
  * what the person does. Components call its methods and read its store.
  */
 import { api, isStatus } from "../api/client";
+import type { Ended } from "../api/closing";
 import { NetworkError, wordsFor } from "../api/errors";
 import type { LogEvent } from "../api/events";
-import { type Connection, type Ended, type ServerMessage, SessionSocket } from "../api/socket";
+
+import { type Connection, type ServerMessage, SessionSocket } from "../api/socket";
 import type { Session, SessionUpdate } from "../api/types";
 import { PAGE } from "../early/requests";
 import { applyEvents, applySession, refold } from "../fold/fold";
@@ -44,6 +46,7 @@ export class SessionController {
       onMessage: (message) => this.inbox.push(message),
       onConnection: (connection) => this.onConnection(connection),
       onEnded: (why) => this.onEnded(why),
+      onTooLarge: () => this.sender.tooLarge(),
       cursor: () => {
         this.inbox.clear();
         const { lastSeq, previewBytes } = this.view;

@@ -26,6 +26,7 @@ export const composerStrings = {
     dropHere: "Drop files to attach them",
     tooBig: (name: string, limit: string) => `${name} is larger than ${limit}.`,
     tooLong: (limit: string) => `This message is larger than ${limit}. Attach the text as a file.`,
+    refusedSize: "This is larger than one message may be. Attach the text as a file.",
     hint: "Enter sends · Shift+Enter for a new line",
     model: "Model",
     mode: "Permissions",
