@@ -261,7 +261,7 @@ export class SessionController {
     this.store.setState({ view });
     this.sender.settle(view);
     if (view.deleted) this.onEnded("deleted");
-    announce(before, view, this.store.getState().connection.phase === "live");
+    announce(this.id, before, view, this.store.getState().connection.phase === "live");
     const { state, pending } = view;
     sessions.patch(this.id, { title: titleOf(view), state, pending });
   }
