@@ -96,7 +96,7 @@ export class SessionController {
     if (this.socket.send(newId(), [{ type: "user.interrupt" }])) {
       this.store.setState({ view: { ...view, stopping: true } });
     } else {
-      ui.toast(wordsFor(new NetworkError()));
+      ui.complain(wordsFor(new NetworkError()));
     }
   }
 
@@ -104,7 +104,7 @@ export class SessionController {
     try {
       await api.updateSession(this.id, body);
     } catch (error) {
-      ui.toast(wordsFor(error));
+      ui.complain(wordsFor(error));
     }
   }
 
@@ -262,6 +262,7 @@ export class SessionController {
     this.sender.settle(view);
     if (view.deleted) this.onEnded("deleted");
     announce(this.id, before, view, this.store.getState().connection.phase === "live");
+    if (before.turn === null && view.turn !== null) sessions.touch(this.id);
     const { state, pending } = view;
     sessions.patch(this.id, { title: titleOf(view), state, pending });
   }
