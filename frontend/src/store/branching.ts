@@ -21,7 +21,7 @@ export async function branchOff(
     navigate(sessionPath(session.id));
     return true;
   } catch (error) {
-    ui.toast(wordsFor(error));
+    ui.complain(wordsFor(error));
     return false;
   }
 }

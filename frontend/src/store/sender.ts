@@ -90,7 +90,7 @@ export class Sender {
       return;
     }
     if (entry) this.discard(entry.clientId);
-    ui.toast(message);
+    ui.complain(message);
   }
 
   /** The gateway ends a socket over a message that is too large: the largest one waits for the person. */

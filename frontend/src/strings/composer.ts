@@ -23,6 +23,8 @@ export const composerStrings = {
     remove: (name: string) => `Remove ${name}`,
     uploading: (percent: number) => `${percent} %`,
     uploadFailed: "Upload failed",
+    uploadsFailed: "A file could not be uploaded. Try it again or remove it, then send.",
+    retryUpload: (name: string) => `Upload ${name} again`,
     dropHere: "Drop files to attach them",
     tooBig: (name: string, limit: string) => `${name} is larger than ${limit}.`,
     tooLong: (limit: string) => `This message is larger than ${limit}. Attach the text as a file.`,

@@ -52,6 +52,7 @@ export const sessionStrings = {
     text: "Scripted answers.",
     more: "No model is connected, so answers follow a script. The tools are real.",
     hide: "Hide this note",
+    show: "Answers are scripted. Show what that means",
   },
   session: {
     loading: "Loading the conversation…",

@@ -99,7 +99,23 @@ export function ScriptedBanner() {
       <p>
         <strong>{t.scripted.text}</strong> {t.scripted.more}
       </p>
-      <IconButton icon={X} size={16} label={t.scripted.hide} onClick={ui.hideBanner} />
+      <IconButton icon={X} size={16} label={t.scripted.hide} onClick={() => ui.hideBanner(true)} />
     </div>
+  );
+}
+
+/** What is left of the banner when it was put away: nobody takes a script for a model. */
+export function ScriptedMark() {
+  const scripted = useApp((state) => state.me?.scripted_model ?? false);
+  const hidden = useUi((state) => state.bannerHidden);
+  if (!scripted || !hidden) return null;
+  return (
+    <IconButton
+      icon={FlaskConical}
+      label={t.scripted.show}
+      className={styles.scripted}
+      data-scripted-mark
+      onClick={() => ui.hideBanner(false)}
+    />
   );
 }
