@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Route, expect
 
+from support.access import no_violations
 from support.visitor import ANSWER_MS, Guests, Visitor
 from support.worker_client import say, script, tool
 
@@ -78,3 +79,23 @@ async def test_on_a_slow_network_the_page_says_what_it_waits_for(guests: Guests)
         await expect(panel.get_by_text("seen")).to_be_visible(timeout=ANSWER_MS)
         await visitor.turn(script(say("two")))
         await expect(visitor.kind("answer").last).to_contain_text("two")
+
+
+async def test_what_went_wrong_stays_until_it_is_closed_and_a_note_waits_for_its_reader(
+    guest: Visitor,
+) -> None:
+    await guest.page.clock.install()
+    await guest.start(script(say("one")))
+    await guest.settled()
+    page = guest.page
+    await page.route("**/rewind", lambda route: route.abort())
+    await guest.button("Actions for this message").click()
+    await page.get_by_role("menuitem", name="files").click()
+    await page.get_by_role("dialog").get_by_role("button").last.click()
+    error = page.locator("[data-toast=error]")
+    await expect(error).to_contain_text("cannot be reached")
+    await page.clock.run_for(60_000)
+    await expect(error).to_be_visible()
+    await no_violations(guest)
+    await error.get_by_role("button", name="Close this message").click()
+    await expect(error).to_have_count(0)

@@ -26,7 +26,7 @@ export function AttachmentList({ list, onRemove, onRetry }: Props) {
             {entry.uploaded ? null : (
               <span className={styles.fileState}>
                 {entry.error
-                  ? `${t.composer.uploadFailed}: ${entry.error}`
+                  ? t.composer.uploadFailed
                   : t.composer.uploading(Math.round(entry.progress * 100))}
               </span>
             )}

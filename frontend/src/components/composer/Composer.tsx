@@ -44,9 +44,9 @@ export function Composer(props: Props) {
     text.length > 1000 && new Blob([text]).size > (limits?.message_bytes ?? 1e6) * 0.95;
   const uploading = files.list.some((entry) => !entry.uploaded && !entry.error);
   const blocks = blocksOf(files.list);
-  const failed = files.list.some((entry) => entry.error !== null);
+  const failed = files.list.find((entry) => entry.error !== null)?.error ?? null;
   const ready =
-    (text.trim() !== "" || blocks.length > 0) && !uploading && !failed && !tooLong && !busy;
+    (text.trim() !== "" || blocks.length > 0) && !uploading && failed === null && !tooLong && !busy;
 
   const clear = () => {
     setText("");
@@ -95,9 +95,9 @@ export function Composer(props: Props) {
         onKeyDown={onKeyDown}
         onPaste={onPaste}
       />
-      {failed ? (
+      {failed !== null ? (
         <p className={styles.warning} role="alert">
-          {t.composer.uploadsFailed}
+          {t.composer.uploadsFailed(failed)}
         </p>
       ) : null}
       {tooLong ? (
