@@ -62,6 +62,54 @@ async def test_the_log_is_paged_both_ways_and_narrowed(api: httpx.AsyncClient) -
     assert answer.status_code == 400
 
 
+async def test_the_list_goes_by_creation_unless_it_is_asked_for_by_activity(
+    api: httpx.AsyncClient,
+) -> None:
+    made = [await new_session(api) for _ in range(5)]
+    for old in (made[1], made[0]):
+        answer = await api.post(f"/sessions/{old}/events", json={"events": [message("again")]})
+        assert answer.status_code == 200, answer.text
+
+    async def listed(**params: Any) -> list[str]:
+        seen: list[str] = []
+        page: dict[str, Any] = {}
+        while True:
+            body = (await api.get("/sessions", params={"limit": 2, **params, **page})).json()
+            seen += [session["id"] for session in body["data"]]
+            if body["next_page"] is None:
+                return seen
+            page = {"page": body["next_page"]}
+
+    active = [made[0], made[1], made[4], made[3], made[2]]
+    assert await listed() == made[::-1]
+    assert await listed(order_by="last_event_at") == active
+    assert await listed(order_by="last_event_at", order="asc") == active[::-1]
+    assert await listed(order_by="last_event_at", search="again") == active[:2]
+    first = (await api.get("/sessions", params={"limit": 2, "order_by": "last_event_at"})).json()
+    wrong = await api.get("/sessions", params={"page": first["next_page"]})
+    assert wrong.status_code == 400
+
+
+async def test_a_session_names_the_modes_that_hold_in_it_and_refuses_another(
+    api: httpx.AsyncClient,
+) -> None:
+    asking = await new_session(api)
+    shown = (await api.get(f"/sessions/{asking}")).json()
+    assert shown["permission_modes"] == ["default", "acceptEdits", "plan", "dontAsk"]
+    body = {"title": "new", "permission_mode": "bypassPermissions"}
+    answer = await api.post(f"/sessions/{asking}", json=body)
+    assert answer.status_code == 400
+    assert "does not hold in this session" in answer.json()["error"]["message"]
+    assert (await api.get(f"/sessions/{asking}")).json() == shown
+    assert "session.updated" not in [event["type"] for event in await log_of(api, asking)]
+
+    free = await new_session(api, permission_mode="bypassPermissions")
+    for mode in ("default", "bypassPermissions"):
+        answer = await api.post(f"/sessions/{free}", json={"permission_mode": mode})
+        assert answer.json()["permission_mode"] == mode
+        assert "bypassPermissions" in answer.json()["permission_modes"]
+
+
 async def test_a_repeated_send_is_one_message(api: httpx.AsyncClient) -> None:
     session = await new_session(api)
     path = f"/sessions/{session}/events"

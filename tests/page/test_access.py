@@ -6,6 +6,8 @@ import pytest
 from playwright.async_api import expect
 
 from support.access import no_violations, small_targets
+from support.play import new_session
+from support.stack import Stack
 from support.visitor import ANSWER_MS, Guests, Visitor
 from support.worker_client import say, script, tool
 
@@ -84,6 +86,46 @@ async def test_axe_finds_nothing_in_questions_menus_and_dialogs(guest: Visitor) 
     await guest.page.keyboard.press("Escape")
     await guest.button("Stop").click()
     await guest.settled()
+    await no_violations(guest)
+
+
+async def test_axe_finds_nothing_in_a_queue_a_stop_and_without_a_connection(guest: Visitor) -> None:
+    await guest.start(script(say("word ", n=600, chunk_delay=0.05)))
+    await expect(guest.kind("answer")).to_contain_text("word", timeout=ANSWER_MS)
+    await guest.say("hello one")
+    queue = guest.page.locator("[data-queue]")
+    await expect(queue).to_contain_text("hello one")
+    await no_violations(guest)
+    await queue.get_by_role("button", name="Edit queued message").click()
+    await no_violations(guest)
+    await queue.get_by_role("button", name="Back").click()
+    await queue.get_by_role("button", name="Take back").click()
+    await expect(queue).to_have_count(0)
+    await guest.button("Stop").click()
+    await expect(guest.page.locator("[data-turn=interrupted]")).to_be_visible(timeout=ANSWER_MS)
+    await guest.settled()
+    await no_violations(guest)
+    await guest.page.context.set_offline(True)
+    await expect(guest.page.locator("[data-trouble=offline]")).to_be_visible()
+    await guest.say("hello two")
+    await expect(guest.page.locator("[data-unsent]")).to_have_count(1)
+    await no_violations(guest)
+    await guest.page.context.set_offline(False)
+    await guest.connected()
+    await guest.settled()
+
+
+async def test_axe_finds_nothing_in_a_structured_result(guest: Visitor, page_stack: Stack) -> None:
+    schema = {"type": "object", "properties": {"boats": {"type": "array"}}}
+    async with page_stack.client() as client:
+        session = await new_session(client, options={"output_schema": schema})
+    await guest.open(session)
+    boats = [{"name": "Ida", "length": 7.5}, {"name": "Ada", "length": 12}]
+    await guest.turn(script(tool("StructuredOutput", boats=boats, total=2)))
+    result = guest.page.locator("[data-result]")
+    await expect(result.get_by_role("row")).to_have_count(3)
+    await no_violations(guest)
+    await result.get_by_role("button", name="Tree").click()
     await no_violations(guest)
 
 

@@ -80,6 +80,17 @@ async def test_letters_in_the_message_field_are_text(visitor: Visitor) -> None:
     await visitor.settled()
 
 
+async def test_the_agent_is_stopped_by_key_while_the_usage_lies_over_the_page(
+    visitor: Visitor,
+) -> None:
+    await visitor.start(script(TOUCH, say("Ran.")))
+    await visitor.asked()
+    await visitor.page.get_by_role("button", name="Cost $").click()
+    await expect(visitor.page.get_by_role("dialog", name="Usage")).to_be_visible()
+    await visitor.page.keyboard.press("Control+Shift+X")
+    await expect(visitor.page.locator("[data-turn=interrupted]")).to_be_visible(timeout=ANSWER_MS)
+
+
 async def test_single_keys_can_be_switched_off(visitor: Visitor) -> None:
     await visitor.start(script(TOUCH, say("Ran.")))
     await visitor.asked()

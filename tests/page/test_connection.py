@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.async_api import Browser, WebSocketRoute, expect
 
+from support.access import no_violations
 from support.casualties import kill, replaced
 from support.play import log_of
 from support.stack import Stack
@@ -131,9 +132,9 @@ async def test_waits_grow_and_can_be_cut_short(visitor: Visitor) -> None:
     await visitor.connected()
     refuse = True
     await routes[-1].close(code=1013)
-    await expect(visitor.page.locator("[data-trouble]")).to_contain_text(
-        "next try in 4 s", timeout=20_000
-    )
+    trouble = visitor.page.locator("[data-trouble=unready]")
+    await expect(trouble).to_contain_text("next try in 4 s", timeout=20_000)
+    await expect(trouble).to_contain_text("cannot get at its data")
     before = attempts
     refuse = False
     await visitor.button("Try now").click()
@@ -157,3 +158,58 @@ async def test_a_refused_message_stays_and_says_why(visitor: Visitor, page_stack
     await unsent.get_by_role("button", name="Discard").click()
     await expect(unsent).to_have_count(0)
     await visitor.page.request.delete(f"{visitor.url}/api/v1/sessions/{session}")
+
+
+async def test_a_page_that_may_not_connect_says_why_and_does_not_try_for_ever(
+    guest: Visitor,
+) -> None:
+    why = "A page of 'https://elsewhere.example' may not act here. Set CSP_PUBLIC_URL."
+    attempts = 0
+    clock = guest.page.clock
+    await clock.install()
+
+    async def refuse(route: WebSocketRoute) -> None:
+        nonlocal attempts
+        attempts += 1
+        await route.close(code=4400, reason=why)
+
+    await guest.start(script(say("one")))
+    await guest.settled()
+    await guest.page.route_web_socket("**/ws?*", refuse)
+    await guest.page.reload()
+    await expect(guest.kind("answer")).to_contain_text("one")
+    await clock.run_for(5_000)
+    trouble = guest.page.locator("[data-trouble=refused]")
+    await expect(trouble).to_contain_text("The server refuses the connection to this page")
+    await expect(trouble).to_contain_text(why)
+    await no_violations(guest)
+    await clock.run_for(120_000)
+    assert attempts == 1
+    await guest.page.unroute_all()
+    await guest.say("hello from here")
+    await expect(trouble).to_contain_text("What you send is kept here")
+    await expect(guest.page.locator("[data-unsent]")).to_have_count(1)
+
+
+async def test_without_room_in_the_browser_what_was_typed_is_kept_by_the_page(
+    visitor: Visitor,
+) -> None:
+    await visitor.page.add_init_script(
+        """Storage.prototype.setItem = () => {
+            throw new DOMException("full", "QuotaExceededError");
+        };"""
+    )
+    session = await visitor.start(script(say("one")))
+    await visitor.settled()
+    await visitor.page.context.set_offline(True)
+    await expect(visitor.page.locator("[data-trouble=offline]")).to_be_visible()
+    await visitor.say(script(say("after the storm")))
+    await expect(visitor.page.locator("[data-unsent]")).to_have_count(1)
+    await visitor.page.keyboard.press("Alt+C")
+    await expect(visitor.page.get_by_role("heading", level=1)).to_contain_text("What shall we")
+    await visitor.page.locator(f"nav a[href$='{session}']").click()
+    await visitor.page.context.set_offline(False)
+    await visitor.button("Try again").or_(visitor.page.locator("[data-connection]")).first.click()
+    await visitor.connected()
+    await expect(visitor.kind("answer").last).to_contain_text("after the storm", timeout=ANSWER_MS)
+    await expect(visitor.page.locator("[data-unsent]")).to_have_count(0)

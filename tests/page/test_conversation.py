@@ -194,6 +194,14 @@ async def test_scripted_answers_are_announced(visitor: Visitor) -> None:
     await expect(banner).to_contain_text("Scripted answers")
     await visitor.button("Hide this note").click()
     await expect(banner).to_have_count(0)
+    await visitor.start(script(say("one")))
+    await expect(banner).to_be_visible()
+    await visitor.button("Hide this note").click()
+    mark = visitor.button("Answers are scripted. Show what that means")
+    await visitor.page.keyboard.press("Alt+C")
+    await expect(mark).to_be_visible()
+    await mark.click()
+    await expect(banner).to_be_visible()
 
 
 async def test_nobody_reads_sdk_or_mcp(visitor: Visitor) -> None:

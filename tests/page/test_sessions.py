@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import Locator, expect
+from playwright.async_api import Locator, Route, expect
 
+from support.access import no_violations
 from support.visitor import ANSWER_MS, Guests, Visitor
 from support.worker_client import say, script
 
@@ -112,6 +113,47 @@ async def test_a_reload_loses_nothing(visitor: Visitor) -> None:
     await visitor.connected()
     await visitor.settled()
     assert await visitor.rows.all_inner_texts() == before
+
+
+async def test_the_session_that_was_used_last_is_the_first_of_the_list(visitor: Visitor) -> None:
+    old = await visitor.start(script(say("one")))
+    await visitor.settled()
+    new = await visitor.start(script(say("two")))
+    await visitor.settled()
+    links = visitor.page.locator("nav li a")
+    await visitor.page.reload()
+    await expect(links.first).to_have_attribute("href", f"/sessions/{new}")
+    await links.and_(visitor.page.locator(f"[href$='{old}']")).click()
+    await visitor.connected()
+    await visitor.turn(script(say("three")))
+    await expect(links.first).to_have_attribute("href", f"/sessions/{old}")
+    await visitor.page.reload()
+    await expect(links.first).to_have_attribute("href", f"/sessions/{old}")
+
+
+async def test_more_sessions_that_cannot_be_had_are_offered_again(visitor: Visitor) -> None:
+    async def answer(route: Route) -> None:
+        if "page=" in route.request.url:
+            await route.abort()
+            return
+        found = await route.fetch()
+        await route.fulfill(json={**await found.json(), "next_page": "more"})
+
+    await visitor.start(script(say("one")))
+    await visitor.settled()
+    await visitor.page.route("**/api/v1/sessions?*", answer)
+    await visitor.page.reload()
+    await visitor.button("Show more").click()
+    alert = visitor.page.get_by_role("navigation").get_by_role("alert")
+    await expect(alert).to_contain_text("could not be loaded")
+    await no_violations(visitor)
+    await visitor.page.unroute("**/api/v1/sessions?*")
+    await visitor.page.route(
+        "**/api/v1/sessions?*page=*", lambda route: route.fulfill(json={"data": []})
+    )
+    await visitor.button("Try again").click()
+    await expect(alert).to_have_count(0)
+    await expect(visitor.button("Show more")).to_have_count(0)
 
 
 async def test_examples_start_a_session(visitor: Visitor) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Route, expect
 
+from support.access import no_violations
 from support.visitor import ANSWER_MS, Guests, Visitor
 from support.worker_client import say, script, tool
 
@@ -78,3 +79,43 @@ async def test_on_a_slow_network_the_page_says_what_it_waits_for(guests: Guests)
         await expect(panel.get_by_text("seen")).to_be_visible(timeout=ANSWER_MS)
         await visitor.turn(script(say("two")))
         await expect(visitor.kind("answer").last).to_contain_text("two")
+
+
+async def test_what_went_wrong_stays_until_it_is_closed(guest: Visitor) -> None:
+    await guest.page.clock.install()
+    await guest.start(script(say("one")))
+    await guest.settled()
+    page = guest.page
+    await page.route("**/rewind", lambda route: route.abort())
+    await guest.button("What to do with this message").click()
+    await page.get_by_role("menuitem", name="Take the files back").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Take the files back").click()
+    error = page.locator("[data-toast=error]")
+    await expect(error).to_contain_text("cannot be reached")
+    await page.clock.run_for(60_000)
+    await expect(error).to_be_visible()
+    await no_violations(guest)
+    await error.get_by_role("button", name="Close this message").click()
+    await expect(error).to_have_count(0)
+
+
+async def test_a_note_goes_by_itself_but_not_while_somebody_points_at_it(visitor: Visitor) -> None:
+    page = visitor.page
+    await page.clock.install()
+    session = await visitor.start(script(say("one")))
+    await visitor.settled()
+    entry = page.get_by_role("listitem").filter(has=page.locator(f"a[href$='{session}']"))
+    await entry.hover()
+    await entry.get_by_role("button", name="Actions for").click()
+    await page.get_by_role("menuitem", name="Archive").click()
+    note = page.locator("[data-toast=note]")
+    await note.hover()
+    await page.clock.run_for(60_000)
+    await expect(note).to_be_visible()
+    await note.get_by_role("button", name="Undo").focus()
+    await page.mouse.move(5, 5)
+    await page.clock.run_for(60_000)
+    await expect(note).to_be_visible()
+    await visitor.composer.focus()
+    await page.clock.run_for(8_000)
+    await expect(note).to_have_count(0)

@@ -6,10 +6,11 @@ import base64
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
+from support.stack import Stack
 from support.visitor import ANSWER_MS, Visitor
-from support.worker_client import say, script, tool
+from support.worker_client import MODEL, say, script, tool
 
 pytestmark = pytest.mark.browser
 
@@ -114,6 +115,85 @@ async def test_a_file_that_cannot_be_attached_says_why(visitor: Visitor, tmp_pat
     await visitor.home()
     await visitor.page.locator("form input[type=file]").set_input_files(odd)
     await expect(visitor.page.get_by_role("alert")).to_contain_text("cannot be attached")
+
+
+async def test_a_file_that_failed_holds_the_message_back_until_it_is_tried_again_or_removed(
+    visitor: Visitor, tmp_path: Path
+) -> None:
+    note = tmp_path / "note.txt"
+    note.write_text("a note")
+    await visitor.home()
+    await visitor.page.route("**/api/v1/files", lambda route: route.abort())
+    await visitor.page.locator("form input[type=file]").set_input_files(note)
+    await expect(visitor.page.get_by_role("alert")).to_contain_text("Try that file again or remove")
+    await visitor.composer.fill(script(say("Read.")))
+    await expect(visitor.button("Send")).to_be_disabled()
+    await visitor.composer.press("Enter")
+    await expect(visitor.composer).not_to_have_value("")
+    await visitor.page.unroute("**/api/v1/files")
+    await visitor.button("Upload note.txt again").click()
+    await expect(visitor.page.get_by_role("alert")).to_have_count(0)
+    await visitor.button("Send").click()
+    message = visitor.kind("user").last
+    await expect(message.get_by_role("link", name="note.txt")).to_be_visible(timeout=20_000)
+    await visitor.settled()
+
+
+async def test_a_session_that_could_not_be_started_leaves_text_and_files(
+    visitor: Visitor, tmp_path: Path
+) -> None:
+    note = tmp_path / "note.txt"
+    note.write_text("a note")
+
+    async def refuse(route: Route) -> None:
+        if route.request.method == "POST":
+            await route.abort()
+        else:
+            await route.continue_()
+
+    await visitor.home()
+    await visitor.page.locator("form input[type=file]").set_input_files(note)
+    text = script(say("Read."))
+    await visitor.composer.fill(text)
+    await expect(visitor.button("Send")).to_be_enabled()
+    await visitor.page.route("**/api/v1/sessions", refuse)
+    await visitor.composer.press("Enter")
+    await expect(visitor.page.get_by_role("alert")).to_contain_text("cannot be reached")
+    await expect(visitor.composer).to_have_value(text)
+    await expect(visitor.button("Remove note.txt")).to_be_visible()
+    await visitor.page.unroute("**/api/v1/sessions")
+    await visitor.composer.press("Enter")
+    message = visitor.kind("user").last
+    await expect(message.get_by_role("link", name="note.txt")).to_be_visible(timeout=20_000)
+    await visitor.settled()
+    await visitor.home()
+    await expect(visitor.composer).to_have_value("")
+
+
+async def test_the_start_shows_the_chosen_agents_own_permissions(
+    visitor: Visitor, page_stack: Stack
+) -> None:
+    async with page_stack.client() as client:
+        name = "Planner of tides"
+        made = await client.post(
+            "/agents", json={"name": name, "model": MODEL, "options": {"permission_mode": "plan"}}
+        )
+        made.raise_for_status()
+        await visitor.home()
+        await expect(visitor.page.get_by_role("button", name="Permissions: Ask")).to_be_visible()
+        await visitor.page.get_by_role("button", name="Agent: ").click()
+        await visitor.page.get_by_role("menuitemradio", name=name).click()
+        await expect(visitor.page.get_by_role("button", name="Permissions: Plan")).to_be_visible()
+        await client.post(f"/agents/{made.json()['id']}/archive")
+
+
+async def test_only_permissions_that_hold_are_offered(visitor: Visitor) -> None:
+    await visitor.start(script(say("one")))
+    await visitor.settled()
+    await visitor.page.get_by_role("button", name="Permissions: Ask first").click()
+    choices = visitor.page.get_by_role("menuitemradio")
+    await expect(choices.filter(has_text="Never ask")).to_be_visible()
+    await expect(choices.filter(has_text="Allow all")).to_have_count(0)
 
 
 async def test_model_and_permissions_are_chosen_and_shown(visitor: Visitor) -> None:

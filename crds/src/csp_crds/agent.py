@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 PermissionMode = Literal["default", "acceptEdits", "plan", "dontAsk", "bypassPermissions"]
 """As the SDK's permission modes. The merged policy decides before any of them."""
+
+PERMISSION_MODES: tuple[PermissionMode, ...] = get_args(PermissionMode)
 
 Permission = Literal["allow", "ask", "deny"]
 """What the policy does with a tool call: run it, ask a person, or refuse it."""
@@ -160,6 +162,17 @@ class AgentSpec(_Model):
             if name.startswith(("ANTHROPIC_", "CLAUDE_", "CSP_", "LD_", "NODE_", "BUN_", "PATH")):
                 raise ValueError(f"env.{name}: names of this kind are set by the worker")
         return env
+
+    @property
+    def permission_modes(self) -> tuple[PermissionMode, ...]:
+        """The modes that a session of this agent can be switched to.
+
+        A session that began with questions never loses them: bypassPermissions counts only where
+        the definition itself has it.
+        """
+        if self.permission_mode == "bypassPermissions":
+            return PERMISSION_MODES
+        return tuple(mode for mode in PERMISSION_MODES if mode != "bypassPermissions")
 
     def spawn_profile(self) -> str:
         """Hash of the fields that the CLI fixes when it is spawned: spares are keyed by it.

@@ -87,6 +87,7 @@ export const api = {
   sessions({ search, archived, page }: SessionQuery): Promise<Page<Session>> {
     const query = {
       limit: 40,
+      order_by: "last_event_at" as const,
       include_archived: archived,
       ...(search ? { search } : {}),
       ...(page ? { page } : {}),

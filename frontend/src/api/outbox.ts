@@ -15,12 +15,16 @@ export interface OutboxEntry {
 
 export type KeyValue = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
+/** What the storage did not take, by its key: lives as long as the page, in whichever session it is. */
+export type Memory = Map<string, readonly OutboxEntry[]>;
+
 export class Outbox {
   private readonly key: string;
 
   constructor(
     sessionId: string,
     private readonly storage: KeyValue,
+    private readonly memory: Memory,
   ) {
     this.key = `csp.outbox.${sessionId}`;
   }
@@ -30,12 +34,9 @@ export class Outbox {
   }
 
   read(): readonly OutboxEntry[] {
-    try {
-      const parsed: unknown = JSON.parse(this.storage.getItem(this.key) ?? "[]");
-      return Array.isArray(parsed) ? parsed.filter(isEntry) : [];
-    } catch {
-      return [];
-    }
+    const held = this.memory.get(this.key) ?? [];
+    const ids = idsOf(held);
+    return [...this.stored().filter((entry) => !ids.has(entry.clientId)), ...held];
   }
 
   add(entry: OutboxEntry): readonly OutboxEntry[] {
@@ -55,14 +56,41 @@ export class Outbox {
   }
 
   private write(entries: readonly OutboxEntry[]): readonly OutboxEntry[] {
+    if (this.store(entries)) {
+      this.memory.delete(this.key);
+      return entries;
+    }
+    // Full or blocked. What was stored before still has room; the rest is held by this page.
+    const before = idsOf(this.stored());
+    const fits = this.store(entries.filter((entry) => before.has(entry.clientId)));
+    const held = fits ? entries.filter((entry) => !before.has(entry.clientId)) : entries;
+    this.memory.set(this.key, held);
+    return entries;
+  }
+
+  private stored(): readonly OutboxEntry[] {
+    try {
+      const parsed: unknown = JSON.parse(this.storage.getItem(this.key) ?? "[]");
+      return Array.isArray(parsed) ? parsed.filter(isEntry) : [];
+    } catch {
+      return [];
+    }
+  }
+
+  /** False when the browser has no room for it, or allows no storage at all. */
+  private store(entries: readonly OutboxEntry[]): boolean {
     try {
       if (entries.length === 0) this.storage.removeItem(this.key);
       else this.storage.setItem(this.key, JSON.stringify(entries));
+      return true;
     } catch {
-      // A full or blocked storage: the entries still live as long as this page.
+      return false;
     }
-    return entries;
   }
+}
+
+function idsOf(entries: readonly OutboxEntry[]): ReadonlySet<string> {
+  return new Set(entries.map((entry) => entry.clientId));
 }
 
 function isEntry(value: unknown): value is OutboxEntry {

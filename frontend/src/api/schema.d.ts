@@ -206,7 +206,9 @@ export interface paths {
         };
         /**
          * List Sessions
-         * @description Your own sessions, newest first. `statuses[]` and `created_at[...]` narrow them.
+         * @description Your own sessions, by creation unless `order_by` says otherwise, newest first.
+         *
+         *     `statuses[]` and `created_at[...]` narrow them.
          */
         readonly get: operations["list_sessions"];
         readonly put?: never;
@@ -1841,7 +1843,10 @@ export interface components {
             readonly version: string;
             /** Models */
             readonly models: readonly components["schemas"]["ModelAnswer"][];
-            /** Permission Modes */
+            /**
+             * Permission Modes
+             * @description Those that a new session can begin with.
+             */
             readonly permission_modes: readonly string[];
             readonly limits: components["schemas"]["LimitsAnswer"];
         };
@@ -2153,6 +2158,11 @@ export interface components {
              * @description Ours.
              */
             readonly permission_mode: string;
+            /**
+             * Permission Modes
+             * @description Ours: the permission modes that the session can be switched to.
+             */
+            readonly permission_modes: readonly string[];
             /**
              * Queue
              * @description Ours: messages that wait.
@@ -3397,6 +3407,8 @@ export interface operations {
                 /** @description Archived ones too. */
                 readonly include_archived?: boolean;
                 readonly order?: "asc" | "desc";
+                /** @description Ours: by creation, or by the newest event. */
+                readonly order_by?: "created_at" | "last_event_at";
                 readonly agent_id?: string | null;
                 /** @description Ours: in titles. */
                 readonly search?: string | null;

@@ -4,6 +4,7 @@
  * next connection has to resume.
  */
 import { backoffMs } from "./backoff";
+import { type Closing, closingOf, type Ended, type Trouble } from "./closing";
 import type { ApiErrorBody, ClientEvent, LogEvent, Preview } from "./events";
 import type { Session } from "./types";
 
@@ -17,18 +18,14 @@ export type ServerMessage =
   | { readonly type: "error"; readonly client_id?: string | null; readonly error: ApiErrorBody }
   | { readonly type: "pong" };
 
-/** Why the page is not connected, as far as it can know. */
-export type Trouble = "offline" | "restarting" | "slow" | "lost";
-
 export interface Connection {
   readonly phase: "connecting" | "catching_up" | "live" | "waiting" | "closed";
   readonly trouble: Trouble | null;
   /** When the next attempt is made, in milliseconds since the epoch. */
   readonly retryAt: number | null;
+  /** The gateway's own words for why it refuses this page. */
+  readonly reason: string | null;
 }
-
-/** Ends that no new attempt can change. */
-export type Ended = "signed_out" | "not_found" | "deleted" | "ahead";
 
 export interface Cursor {
   readonly after: number;
@@ -39,23 +36,21 @@ export interface SocketHandlers {
   readonly onMessage: (message: ServerMessage) => void;
   readonly onConnection: (connection: Connection) => void;
   readonly onEnded: (why: Ended) => void;
+  /** What was sent is more than the gateway takes; sent again it would end the next socket, too. */
+  readonly onTooLarge: () => void;
   readonly cursor: () => Cursor;
 }
 
 const PING_MS = 15_000;
 const SILENCE_MS = 40_000;
-const ENDS: Readonly<Record<number, Ended>> = {
-  4401: "signed_out",
-  4404: "not_found",
-  4409: "ahead",
-  4410: "deleted",
-};
-const TROUBLES: Readonly<Record<number, Trouble>> = { 1012: "restarting", 4408: "slow" };
+/** A line that broke without a word. */
+const BROKEN = 1006;
 
 export class SessionSocket {
   private socket: WebSocket | null = null;
   private attempt = 0;
   private trouble: Trouble | null = null;
+  private reason: string | null = null;
   private heardAt = 0;
   private closed = false;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
@@ -119,7 +114,7 @@ export class SessionSocket {
     this.socket = socket;
     this.heardAt = Date.now();
     socket.onmessage = (event: MessageEvent<string>) => this.onMessage(event.data);
-    socket.onclose = (event) => this.onClose(event.code);
+    socket.onclose = (event) => this.onClose(event.code, event.reason);
   }
 
   private onMessage(data: string): void {
@@ -134,21 +129,32 @@ export class SessionSocket {
     this.handlers.onMessage(message);
   }
 
-  private onClose(code: number): void {
+  private onClose(code: number, reason = ""): void {
     this.socket = null;
     if (this.closed) return;
-    const end = ENDS[code];
-    if (end) {
-      this.close();
-      this.handlers.onEnded(end);
+    const closing = closingOf(code);
+    if (!closing.retry) {
+      this.end(closing, reason);
       return;
     }
-    this.trouble = navigator.onLine ? (TROUBLES[code] ?? this.trouble ?? "lost") : "offline";
+    if (closing.trouble === "too_large") this.handlers.onTooLarge();
+    this.trouble = navigator.onLine ? (closing.trouble ?? this.trouble ?? "lost") : "offline";
     const delay = backoffMs(this.attempt, Math.random());
     this.attempt += 1;
     clearTimeout(this.retryTimer);
     this.retryTimer = setTimeout(() => this.connect(), delay);
     this.report("waiting", Date.now() + delay);
+  }
+
+  private end(closing: Exclude<Closing, { readonly retry: true }>, reason: string): void {
+    if ("trouble" in closing) {
+      this.trouble = closing.trouble;
+      this.reason = reason || null;
+      this.close();
+    } else {
+      this.close();
+      this.handlers.onEnded(closing.ended);
+    }
   }
 
   private drop(): void {
@@ -170,14 +176,14 @@ export class SessionSocket {
   private checkSilence(): void {
     if (this.socket && Date.now() - this.heardAt > SILENCE_MS) {
       this.drop();
-      this.onClose(1006);
+      this.onClose(BROKEN);
     }
   }
 
   private readonly onOffline = (): void => {
     if (this.closed) return;
     this.drop();
-    this.onClose(1006);
+    this.onClose(BROKEN);
   };
 
   private readonly onVisible = (): void => {
@@ -187,6 +193,6 @@ export class SessionSocket {
   };
 
   private report(phase: Connection["phase"], retryAt: number | null): void {
-    this.handlers.onConnection({ phase, trouble: this.trouble, retryAt });
+    this.handlers.onConnection({ phase, trouble: this.trouble, retryAt, reason: this.reason });
   }
 }

@@ -13,7 +13,7 @@ const THEMES: readonly Theme[] = ["system", "light", "dark"];
 export function AppMenu({ children }: { children?: ReactNode }) {
   const theme = useUi((state) => state.theme);
   const name = useApp((state) => state.me?.user.name || state.me?.user.email || "");
-  const signOut = () => app.signOut().catch((error: unknown) => ui.toast(wordsFor(error)));
+  const signOut = () => app.signOut().catch((error: unknown) => ui.complain(wordsFor(error)));
   return (
     <Menu trigger={<IconButton icon={Ellipsis} label={t.header.menu} />}>
       {children}

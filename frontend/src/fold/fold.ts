@@ -42,7 +42,16 @@ export function refold(old: View, firstSeq: number, events: readonly LogEvent[])
 /** What the fold takes from a session's resource. */
 export type SessionFacts = Pick<
   Session,
-  "agent" | "seq" | "title" | "model" | "permission_mode" | "state" | "cost_usd" | "usage" | "queue"
+  | "agent"
+  | "seq"
+  | "title"
+  | "model"
+  | "permission_mode"
+  | "permission_modes"
+  | "state"
+  | "cost_usd"
+  | "usage"
+  | "queue"
 >;
 
 /** Takes over what the session's resource says and the loaded part of the log may not. */
@@ -53,6 +62,7 @@ export function applySession(view: View, session: SessionFacts): View {
   next.title = session.title;
   next.model = session.model ?? session.agent.model.id;
   next.permissionMode = session.permission_mode;
+  next.permissionModes = session.permission_modes;
   next.state = session.state;
   next.costUsd = session.cost_usd;
   next.usage = session.usage;
@@ -68,7 +78,7 @@ export function applySession(view: View, session: SessionFacts): View {
 
 function settingsOf(view: View): Partial<View> {
   const { title, costUsd, usage, contextTokens, contextWindow, state } = view;
-  const { model, permissionMode, fileChanges, deleted } = view;
+  const { model, permissionMode, permissionModes, fileChanges, deleted } = view;
   return {
     title,
     costUsd,
@@ -78,6 +88,7 @@ function settingsOf(view: View): Partial<View> {
     state,
     model,
     permissionMode,
+    permissionModes,
     fileChanges,
     deleted,
   };

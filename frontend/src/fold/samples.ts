@@ -71,6 +71,7 @@ export const SESSION: SessionFacts = {
   title: "Tidy up",
   state: "active",
   model: "m",
+  permission_modes: ["default", "plan"],
   permission_mode: "plan",
   queue: [],
   cost_usd: 0.5,

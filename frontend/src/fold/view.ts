@@ -176,6 +176,8 @@ export interface View {
   readonly title: string | null;
   readonly model: string | null;
   readonly permissionMode: string;
+  /** Those that the session can be switched to. */
+  readonly permissionModes: readonly string[];
   readonly costUsd: number;
   readonly usage: Usage | null;
   readonly contextTokens: number | null;
@@ -205,6 +207,7 @@ export function emptyView(): View {
     title: null,
     model: null,
     permissionMode: "default",
+    permissionModes: [],
     costUsd: 0,
     usage: null,
     contextTokens: null,

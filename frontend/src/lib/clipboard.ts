@@ -8,7 +8,7 @@ export async function copyText(text: string): Promise<boolean> {
     return true;
   } catch {
     if (copyBySelection(text)) return true;
-    ui.toast(t.toast.copyFailed);
+    ui.complain(t.toast.copyFailed);
     return false;
   }
 }

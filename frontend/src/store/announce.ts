@@ -1,16 +1,18 @@
 /** What changed in a session that people who listen to the page should hear. */
+import { toolName } from "../fold/summary";
 import type { View } from "../fold/view";
 import { t } from "../strings";
 import { ui } from "./ui";
 
-export function announce(before: View, after: View, live: boolean): void {
+export function announce(session: string, before: View, after: View, live: boolean): void {
   if (!live) return;
   const asking = after.pending.find((id) => !before.pending.includes(id));
   if (asking !== undefined) {
     const item = after.items.get(asking);
-    const name = item?.kind === "tool" ? item.name : "";
-    if (name === "AskUserQuestion") ui.say(t.live.question, true);
-    else ui.say(t.live.approval(name), true);
+    if (item?.kind !== "tool") return;
+    if (item.name === "AskUserQuestion") ui.say(t.live.question, true);
+    else if (item.name === "ExitPlanMode") ui.say(t.live.plan, true);
+    else ui.say(t.live.approval(toolName(item, session)), true);
     return;
   }
   if (after.queue.length > before.queue.length) ui.say(t.live.queued);

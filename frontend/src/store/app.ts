@@ -22,6 +22,12 @@ const set = useApp.setState;
 
 onSignedOut(() => app.signedOut());
 
+/** How much an agent may do without asking, unless the person chooses otherwise. */
+export function modeOf(agent: Agent): string {
+  const { permission_mode: mode } = agent.options;
+  return typeof mode === "string" ? mode : "default";
+}
+
 let begun: Promise<void> | null = null;
 
 export const app = {

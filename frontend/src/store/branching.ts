@@ -2,9 +2,9 @@
 import { api } from "../api/client";
 import { wordsFor } from "../api/errors";
 import type { ContentBlock } from "../api/events";
-import { Outbox } from "../api/outbox";
 import { navigate } from "../lib/router";
 import { sessionPath } from "../lib/routes";
+import { leaveMessage } from "./outboxes";
 import { sessions } from "./sessions";
 import { ui } from "./ui";
 
@@ -16,19 +16,12 @@ export async function branchOff(
 ): Promise<boolean> {
   try {
     const session = await api.forkSession(id, at === null ? {} : { at });
-    if (content !== null) {
-      new Outbox(session.id, localStorage).add({
-        clientId: crypto.randomUUID(),
-        events: [{ type: "user.message", content }],
-        at: Date.now(),
-        refused: null,
-      });
-    }
+    if (content !== null) leaveMessage(session.id, content);
     sessions.add(session);
     navigate(sessionPath(session.id));
     return true;
   } catch (error) {
-    ui.toast(wordsFor(error));
+    ui.complain(wordsFor(error));
     return false;
   }
 }

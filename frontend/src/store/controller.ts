@@ -3,9 +3,11 @@
  * what the person does. Components call its methods and read its store.
  */
 import { api, isStatus } from "../api/client";
+import type { Ended } from "../api/closing";
 import { NetworkError, wordsFor } from "../api/errors";
 import type { LogEvent } from "../api/events";
-import { type Connection, type Ended, type ServerMessage, SessionSocket } from "../api/socket";
+
+import { type Connection, type ServerMessage, SessionSocket } from "../api/socket";
 import type { Session, SessionUpdate } from "../api/types";
 import { PAGE } from "../early/requests";
 import { applyEvents, applySession, refold } from "../fold/fold";
@@ -44,6 +46,7 @@ export class SessionController {
       onMessage: (message) => this.inbox.push(message),
       onConnection: (connection) => this.onConnection(connection),
       onEnded: (why) => this.onEnded(why),
+      onTooLarge: () => this.sender.tooLarge(),
       cursor: () => {
         this.inbox.clear();
         const { lastSeq, previewBytes } = this.view;
@@ -93,7 +96,7 @@ export class SessionController {
     if (this.socket.send(newId(), [{ type: "user.interrupt" }])) {
       this.store.setState({ view: { ...view, stopping: true } });
     } else {
-      ui.toast(wordsFor(new NetworkError()));
+      ui.complain(wordsFor(new NetworkError()));
     }
   }
 
@@ -101,7 +104,7 @@ export class SessionController {
     try {
       await api.updateSession(this.id, body);
     } catch (error) {
-      ui.toast(wordsFor(error));
+      ui.complain(wordsFor(error));
     }
   }
 
@@ -258,7 +261,8 @@ export class SessionController {
     this.store.setState({ view });
     this.sender.settle(view);
     if (view.deleted) this.onEnded("deleted");
-    announce(before, view, this.store.getState().connection.phase === "live");
+    announce(this.id, before, view, this.store.getState().connection.phase === "live");
+    if (before.turn === null && view.turn !== null) sessions.touch(this.id);
     const { state, pending } = view;
     sessions.patch(this.id, { title: titleOf(view), state, pending });
   }

@@ -9,6 +9,6 @@ export async function rewindFiles(id: string, to: string): Promise<void> {
     await api.rewind(id, to);
     ui.toast(t.branch.rewound);
   } catch (error) {
-    ui.toast(wordsFor(error));
+    ui.complain(wordsFor(error));
   }
 }

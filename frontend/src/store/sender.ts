@@ -5,9 +5,11 @@
 
 import { ApiError } from "../api/errors";
 import type { ClientEvent, ContentBlock, ToolConfirmation } from "../api/events";
-import { Outbox, type OutboxEntry } from "../api/outbox";
+import type { Outbox, OutboxEntry } from "../api/outbox";
 import type { View } from "../fold/view";
 import { newId } from "../lib/ids";
+import { t } from "../strings";
+import { outboxOf } from "./outboxes";
 import type { SessionStore } from "./session";
 import { ui } from "./ui";
 
@@ -28,7 +30,7 @@ export class Sender {
     private readonly store: SessionStore,
     private readonly line: Line,
   ) {
-    this.outbox = new Outbox(sessionId, localStorage);
+    this.outbox = outboxOf(sessionId);
   }
 
   open(): void {
@@ -88,7 +90,15 @@ export class Sender {
       return;
     }
     if (entry) this.discard(entry.clientId);
-    ui.toast(message);
+    ui.complain(message);
+  }
+
+  /** The gateway ends a socket over a message that is too large: the largest one waits for the person. */
+  tooLarge(): void {
+    const sizeOf = (entry: OutboxEntry) => JSON.stringify(entry.events).length;
+    const waiting = this.outbox.read().filter((entry) => entry.refused === null);
+    const [largest] = waiting.toSorted((one, other) => sizeOf(other) - sizeOf(one));
+    if (largest) this.refused(largest.clientId, t.composer.refusedSize);
   }
 
   /** Drops what the log already shows, in case its acknowledgement was lost. */

@@ -28,7 +28,7 @@ export function createSessionStore(id: string): SessionStore {
     load: "loading",
     error: null,
     view: emptyView(),
-    connection: { phase: "connecting", trouble: null, retryAt: null },
+    connection: { phase: "connecting", trouble: null, retryAt: null, reason: null },
     outbox: [],
     older: "idle",
     skewMs: 0,

@@ -1,11 +1,10 @@
 /** Starting a session: with a first message, or from a file. */
 import { api } from "../api/client";
 import type { ContentBlock } from "../api/events";
-import { Outbox } from "../api/outbox";
 import type { SessionCreate } from "../api/types";
-import { newId } from "../lib/ids";
 import { navigate } from "../lib/router";
 import { sessionPath } from "../lib/routes";
+import { leaveMessage } from "./outboxes";
 import { sessions } from "./sessions";
 
 export interface Start {
@@ -16,12 +15,7 @@ export interface Start {
 /** Makes the session, leaves the message in its outbox, and goes there. */
 export async function startSession({ settings, content }: Start): Promise<void> {
   const session = await api.createSession(settings);
-  new Outbox(session.id, localStorage).add({
-    clientId: newId(),
-    events: [{ type: "user.message", content }],
-    at: Date.now(),
-    refused: null,
-  });
+  leaveMessage(session.id, content);
   sessions.add(session);
   navigate(sessionPath(session.id));
 }

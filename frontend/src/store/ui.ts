@@ -2,15 +2,10 @@
 import { create } from "zustand";
 import { persist } from "zustand/middleware";
 import { UI_KEY } from "../lib/names";
+import { type Toast, withToast } from "./toasts";
 
 export type Theme = "system" | "light" | "dark";
 export type Panel = "files" | "tasks" | "branches";
-
-export interface Toast {
-  readonly id: number;
-  readonly text: string;
-  readonly action?: { readonly label: string; readonly run: () => void };
-}
 
 interface UiState {
   readonly theme: Theme;
@@ -53,7 +48,13 @@ export const useUi = create<UiState>()(
           const raw = localStorage.getItem(name);
           return raw ? { state: JSON.parse(raw) as UiState } : null;
         },
-        setItem: (name, value) => localStorage.setItem(name, JSON.stringify(value.state)),
+        setItem: (name, value) => {
+          try {
+            localStorage.setItem(name, JSON.stringify(value.state));
+          } catch {
+            // A full or blocked storage: what was chosen lasts as long as this page.
+          }
+        },
         removeItem: (name) => localStorage.removeItem(name),
       },
       partialize: ({ theme, sidebar, singleKeys }) => ({ theme, sidebar, singleKeys }) as UiState,
@@ -66,6 +67,12 @@ let lastToast = 0;
 
 const SPEAK_MS = 5000;
 const silence: Partial<Record<"polite" | "assertive", ReturnType<typeof setTimeout>>> = {};
+
+function show(toast: Omit<Toast, "id">): void {
+  lastToast += 1;
+  const added = { ...toast, id: lastToast };
+  set((state) => ({ toasts: withToast(state.toasts, added) }));
+}
 
 export const ui = {
   setTheme(theme: Theme) {
@@ -81,14 +88,12 @@ export const ui = {
   showShortcuts: (shortcuts: boolean) => set({ shortcuts }),
   answer: (answering: UiState["answering"]) => set({ answering }),
   setSingleKeys: (singleKeys: boolean) => set({ singleKeys }),
-  hideBanner: () => set({ bannerHidden: true }),
-  toast(text: string, action?: Toast["action"]) {
-    lastToast += 1;
-    const id = lastToast;
-    const toast: Toast = action ? { id, text, action } : { id, text };
-    set((state) => ({ toasts: [...state.toasts.slice(-2), toast] }));
-    setTimeout(() => ui.closeToast(id), 7000);
-  },
+  hideBanner: (bannerHidden: boolean) => set({ bannerHidden }),
+  /** Says something in passing. */
+  toast: (text: string, action?: Toast["action"]) =>
+    show({ kind: "note", text, ...(action ? { action } : {}) }),
+  /** Says what went wrong: it stays until the person has read it. */
+  complain: (text: string) => show({ kind: "error", text }),
   closeToast: (id: number) =>
     set((state) => ({ toasts: state.toasts.filter((toast) => toast.id !== id) })),
   /** Says something to people who listen to the page. */

@@ -32,6 +32,7 @@ export const appStrings = {
     failed: "The list could not be loaded.",
     retry: "Try again",
     more: "Show more",
+    moreFailed: "Earlier sessions could not be loaded.",
     today: "Today",
     yesterday: "Yesterday",
     week: "This week",

@@ -48,7 +48,7 @@ class Policy:
     @classmethod
     def of(cls, spec: AgentSpec, allowed: Sequence[str], plans: str | None = None) -> Policy:
         """As it is when the session is bound."""
-        may_bypass = spec.permission_mode == "bypassPermissions"
+        may_bypass = "bypassPermissions" in spec.permission_modes
         return cls(
             spec.permissions, spec.default_permission, spec.permission_mode, may_bypass,
             tuple(allowed), plans,

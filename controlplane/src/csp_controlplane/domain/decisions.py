@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from csp_controlplane.domain.events import EventFactory, NewEvent
 from csp_controlplane.domain.fold import Fold, Question, Queued, Turn
 from csp_controlplane.domain.vocabulary import MAX_QUEUE, TOOL_RESULTS, TOOL_USES
-from csp_controlplane.errors import Conflict, RateLimited
+from csp_controlplane.errors import Conflict, InvalidRequest, RateLimited
 
 MAX_TITLE = 60
 PLAN_QUESTION = "ExitPlanMode"
@@ -147,6 +147,17 @@ def update_settings(fold: Fold, changes: dict[str, Any], make: EventFactory) -> 
         titled=fold.titled or "title" in changes,
     )
     return Decision(next_fold, (make.make("session.updated", changes),))
+
+
+def check_mode(changes: dict[str, Any], possible: Sequence[str]) -> None:
+    """Raises InvalidRequest for a permission mode that would not hold in this session."""
+    mode = changes.get("permission_mode")
+    if mode is not None and mode not in possible:
+        raise InvalidRequest(
+            f"permission_mode: {mode!r} does not hold in this session, because its agent was "
+            f"defined to ask. Possible here: {', '.join(possible)}. Start a new session with it "
+            "instead."
+        )
 
 
 # ---- what workers report

@@ -103,6 +103,7 @@ def session_view(record: SessionRecord) -> dict[str, Any]:
         "owner": record.owner,
         "model": record.model,
         "permission_mode": record.permission_mode,
+        "permission_modes": record.spec.permission_modes,
         "queue": record.queue,
         "pending": record.pending,
         "cost_usd": cost / 1_000_000,

@@ -31,7 +31,7 @@ from csp_controlplane.sessions.sending import Sender, Target
 from csp_controlplane.sessions.transfer import Transfer
 from csp_controlplane.store import session_views, sessions
 from csp_controlplane.store.log import LogPage, LogQuery, query_log
-from csp_controlplane.store.session_views import ListQuery
+from csp_controlplane.store.session_views import ListOrder, ListQuery
 from csp_controlplane.store.sessions import NewSession, SessionRow
 from csp_crds.agent import AgentSpec
 
@@ -116,6 +116,7 @@ class SessionService:
         statuses: list[str] | None,
         search: str | None,
         order: str,
+        order_by: ListOrder,
         agent_id: str | None,
         created: dict[str, datetime],
     ) -> tuple[list[SessionRecord], str | None]:
@@ -127,6 +128,7 @@ class SessionService:
             statuses=statuses,
             search=search,
             ascending=order == "asc",
+            by_activity=order_by == "last_event_at",
             agent_id=agent_id,
             created=created,
         )
@@ -153,6 +155,7 @@ class SessionService:
         changes = {name: value for name, value in given.items() if not isinstance(value, Unset)}
         if not changes:
             return await self.get(who, session_id)
+        decisions.check_mode(changes, row.spec.permission_modes)
         await session_views.set_columns(self._core.db, who.tenant, session_id, changes)
         await decide_and_append(
             self._core,

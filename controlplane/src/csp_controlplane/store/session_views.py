@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -15,7 +15,11 @@ from csp_controlplane.domain.records import SessionRecord
 from csp_controlplane.errors import InvalidRequest
 from csp_controlplane.store import pieces
 from csp_controlplane.store.database import Database
+from csp_controlplane.store.pages import read_time_cursor, time_cursor
 from csp_crds.agent import AgentSpec
+
+ListOrder = Literal["created_at", "last_event_at"]
+"""What a list of sessions goes by. Ids are made in the order of creation."""
 
 _SELECT = """
 select s.id, s.tenant, s.owner, s.agent_id, s.agent_version, s.agent, s.spec, s.environment_id,
@@ -57,6 +61,7 @@ class ListQuery:
     statuses: list[str] | None = None
     search: str | None = None
     ascending: bool = False
+    by_activity: bool = False
     agent_id: str | None = None
     created: dict[str, datetime] = field(default_factory=dict)
 
@@ -100,7 +105,34 @@ async def get(db: Database, tenant: str, owner: str, session: str) -> SessionRec
 async def page(
     db: Database, tenant: str, owner: str, query: ListQuery
 ) -> tuple[list[SessionRecord], str | None]:
-    """Sessions by time of creation, newest first unless asked otherwise, and the next cursor."""
+    """Sessions in their order, newest first unless asked otherwise, and the next cursor.
+
+    No index has last_event_at, because each append would have to write it: a person's sessions are
+    sorted instead, by that alone, before the rest of a page is read.
+    """
+    columns = ("s.last_event_at", "s.id") if query.by_activity else ("s.id",)
+    direction, beyond = ("asc", ">") if query.ascending else ("desc", "<")
+    where, values = _conditions(owner, query)
+    if query.cursor:
+        place = [*read_time_cursor(query.cursor)] if query.by_activity else [_decoded(query.cursor)]
+        marks = [f"${len(values) + number}" for number in range(1, len(place) + 1)]
+        where.append(f"({', '.join(columns)}) {beyond} ({', '.join(marks)})")
+        values += place
+    values.append(query.limit + 1)
+    order = "order by " + ", ".join(f"{column} {direction}" for column in columns)
+    ids = f"select s.id from sessions s where {' and '.join(where)} {order}"  # noqa: S608 -- fixed names
+    async with db.tenant(tenant) as connection:
+        rows = await connection.fetch(
+            f"{_SELECT} where s.id in ({ids} limit ${len(values)}) {order}", *values
+        )
+    records = [
+        _record(row, Fold.from_json(orjson.loads(row["fold"])), []) for row in rows[: query.limit]
+    ]
+    return records, _place(records[-1], query) if len(rows) > query.limit else None
+
+
+def _conditions(owner: str, query: ListQuery) -> tuple[list[str], list[Any]]:
+    """What a session must meet to be in the list, and the values of $1 and so on in it."""
     values: list[Any] = [owner]
     where = ["s.owner = $1", "s.deleted_at is null"]
 
@@ -118,18 +150,12 @@ async def page(
         add("s.agent_id = ?", query.agent_id)
     for comparison, moment in query.created.items():
         add(f"s.created_at {_COMPARISONS[comparison]} ?", moment)
-    if query.cursor:
-        add(f"s.id {'>' if query.ascending else '<'} ?", _decoded(query.cursor))
-    values.append(query.limit + 1)
-    order = "asc" if query.ascending else "desc"
-    sql = f"{_SELECT} where {' and '.join(where)} order by s.id {order} limit ${len(values)}"
-    async with db.tenant(tenant) as connection:
-        rows = await connection.fetch(sql, *values)
-    more = len(rows) > query.limit
-    records = [
-        _record(row, Fold.from_json(orjson.loads(row["fold"])), []) for row in rows[: query.limit]
-    ]
-    return records, _encoded(records[-1].id) if more else None
+    return where, values
+
+
+def _place(last: SessionRecord, query: ListQuery) -> str:
+    """The cursor of what follows the last one of a page."""
+    return time_cursor(last.last_event_at, last.id) if query.by_activity else _encoded(last.id)
 
 
 async def set_columns(db: Database, tenant: str, session: str, changes: dict[str, Any]) -> None:
@@ -235,6 +261,9 @@ def _encoded(session: str) -> str:
 
 def _decoded(cursor: str) -> str:
     try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        session = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except (ValueError, UnicodeDecodeError):
-        raise InvalidRequest("page: use the next_page of an earlier answer") from None
+        session = ""
+    if not session.startswith("sesn_"):
+        raise InvalidRequest("page: use the next_page of an earlier answer of the same list")
+    return session

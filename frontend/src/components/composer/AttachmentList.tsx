@@ -1,4 +1,4 @@
-import { FileText, X } from "lucide-react";
+import { FileText, RotateCw, X } from "lucide-react";
 import { t } from "../../strings";
 import { IconButton } from "../ui/controls";
 import styles from "./composer.module.css";
@@ -7,9 +7,10 @@ import type { Attachment } from "./useAttachments";
 interface Props {
   readonly list: readonly Attachment[];
   readonly onRemove: (key: string) => void;
+  readonly onRetry: (key: string) => void;
 }
 
-export function AttachmentList({ list, onRemove }: Props) {
+export function AttachmentList({ list, onRemove, onRetry }: Props) {
   if (list.length === 0) return null;
   return (
     <ul className={styles.files}>
@@ -23,13 +24,21 @@ export function AttachmentList({ list, onRemove }: Props) {
           <span className={styles.fileName} title={entry.error ?? entry.name}>
             {entry.name}
             {entry.uploaded ? null : (
-              <span className={styles.fileState} role={entry.error ? "alert" : undefined}>
+              <span className={styles.fileState}>
                 {entry.error
-                  ? `${t.composer.uploadFailed}: ${entry.error}`
+                  ? t.composer.uploadFailed
                   : t.composer.uploading(Math.round(entry.progress * 100))}
               </span>
             )}
           </span>
+          {entry.error ? (
+            <IconButton
+              icon={RotateCw}
+              size={16}
+              label={t.composer.retryUpload(entry.name)}
+              onClick={() => onRetry(entry.key)}
+            />
+          ) : null}
           <IconButton
             icon={X}
             size={16}

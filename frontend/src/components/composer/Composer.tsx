@@ -26,7 +26,8 @@ interface Props {
   readonly stop?: ReactNode;
   readonly busy?: boolean;
   readonly autoFocus?: boolean;
-  readonly onSend: (content: readonly ContentBlock[]) => void;
+  /** Comes to true when it was taken; until then, and otherwise, what was written stays. */
+  readonly onSend: (content: readonly ContentBlock[]) => boolean | Promise<boolean>;
 }
 
 export const COMPOSER_ID = "composer";
@@ -43,14 +44,20 @@ export function Composer(props: Props) {
     text.length > 1000 && new Blob([text]).size > (limits?.message_bytes ?? 1e6) * 0.95;
   const uploading = files.list.some((entry) => !entry.uploaded && !entry.error);
   const blocks = blocksOf(files.list);
-  const ready = (text.trim() !== "" || blocks.length > 0) && !uploading && !tooLong && !busy;
+  const failed = files.list.find((entry) => entry.error !== null)?.error ?? null;
+  const ready =
+    (text.trim() !== "" || blocks.length > 0) && !uploading && failed === null && !tooLong && !busy;
 
+  const clear = () => {
+    setText("");
+    files.clear();
+  };
   const send = () => {
     if (!ready) return;
     const words = text.trim();
-    onSend([...blocks, ...(words ? [{ type: "text", text: words } as const] : [])]);
-    setText("");
-    files.clear();
+    const sent = onSend([...blocks, ...(words ? [{ type: "text", text: words } as const] : [])]);
+    if (sent === true) clear();
+    else if (sent) void sent.then((taken) => taken && clear());
   };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
@@ -73,12 +80,13 @@ export function Composer(props: Props) {
       {...drop.handlers}
     >
       {drop.over ? <div className={styles.drop}>{t.composer.dropHere}</div> : null}
-      <AttachmentList list={files.list} onRemove={files.remove} />
+      <AttachmentList list={files.list} onRemove={files.remove} onRetry={files.retry} />
       <textarea
         id={COMPOSER_ID}
         className={styles.text}
         rows={1}
         value={text}
+        readOnly={busy}
         aria-label={t.composer.label}
         placeholder={props.placeholder}
         // biome-ignore lint/a11y/noAutofocus: writing is what this page is for
@@ -87,6 +95,11 @@ export function Composer(props: Props) {
         onKeyDown={onKeyDown}
         onPaste={onPaste}
       />
+      {failed !== null ? (
+        <p className={styles.warning} role="alert">
+          {t.composer.uploadsFailed(failed)}
+        </p>
+      ) : null}
       {tooLong ? (
         <p className={styles.warning} role="alert">
           {t.composer.tooLong(bytes(limits?.message_bytes ?? 1e6))}

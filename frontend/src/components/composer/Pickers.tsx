@@ -8,14 +8,16 @@ import styles from "./composer.module.css";
 
 interface Props {
   readonly model: string | null;
-  readonly mode: string;
+  /** Null while it is not known. */
+  readonly mode: string | null;
+  /** Those that would hold. */
+  readonly modes: readonly string[];
   readonly onModel: (model: string) => void;
   readonly onMode: (mode: PermissionMode) => void;
 }
 
-export function Pickers({ model, mode, onModel, onMode }: Props) {
+export function Pickers({ model, mode, modes, onModel, onMode }: Props) {
   const models = useApp((state) => state.me?.models) ?? [];
-  const modes = useApp((state) => state.me?.permission_modes) ?? [];
   const modelName = models.find((entry) => entry.id === model)?.name ?? model;
   return (
     <>
@@ -36,7 +38,7 @@ export function Pickers({ model, mode, onModel, onMode }: Props) {
       >
         <MenuChoices
           label={t.composer.mode}
-          value={mode}
+          value={mode ?? ""}
           choices={modes.map((id) => ({ value: id, name: modeName(id), hint: t.modes[id]?.hint }))}
           onChange={(id) => onMode(id as PermissionMode)}
         />
@@ -67,10 +69,10 @@ export function Pickers({ model, mode, onModel, onMode }: Props) {
   );
 }
 
-function modeName(mode: string): string {
-  return t.modes[mode]?.name ?? mode;
+function modeName(mode: string | null): string {
+  return mode === null ? "…" : (t.modes[mode]?.name ?? mode);
 }
 
-function modeLabel(mode: string): string {
+function modeLabel(mode: string | null): string {
   return `${t.composer.mode}: ${modeName(mode)}`;
 }

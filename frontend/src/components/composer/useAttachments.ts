@@ -11,6 +11,7 @@ import { t } from "../../strings";
 
 export interface Attachment {
   readonly key: string;
+  readonly file: File;
   readonly name: string;
   readonly isImage: boolean;
   /** An address of the local file, for showing a picture of it. */
@@ -30,24 +31,41 @@ export function useAttachments(maxBytes: number) {
     setList((old) => old.map((entry) => (entry.key === key ? { ...entry, ...change } : entry)));
   }, []);
 
+  const begin = useCallback(
+    (key: string, file: File) => {
+      const started = upload(file, (progress) => patch(key, { progress }));
+      uploads.current.set(key, started);
+      started.done.then(
+        (uploaded) => patch(key, { uploaded, progress: 1 }),
+        (error: unknown) => patch(key, { error: wordsFor(error) }),
+      );
+    },
+    [patch],
+  );
+
   const add = useCallback(
     (files: Iterable<File>) => {
       for (const file of files) {
         if (file.size > maxBytes) {
-          ui.toast(t.composer.tooBig(file.name, bytes(maxBytes)));
+          ui.complain(t.composer.tooBig(file.name, bytes(maxBytes)));
           continue;
         }
         const entry = newAttachment(file);
         setList((old) => [...old, entry]);
-        const started = upload(file, (progress) => patch(entry.key, { progress }));
-        uploads.current.set(entry.key, started);
-        started.done.then(
-          (uploaded) => patch(entry.key, { uploaded, progress: 1 }),
-          (error: unknown) => patch(entry.key, { error: wordsFor(error) }),
-        );
+        begin(entry.key, file);
       }
     },
-    [maxBytes, patch],
+    [maxBytes, begin],
+  );
+
+  const retry = useCallback(
+    (key: string) => {
+      const entry = list.find((one) => one.key === key);
+      if (!entry) return;
+      patch(key, { error: null, progress: 0 });
+      begin(key, entry.file);
+    },
+    [list, patch, begin],
   );
 
   const remove = useCallback((key: string) => {
@@ -68,7 +86,7 @@ export function useAttachments(maxBytes: number) {
     };
   }, []);
 
-  return { list, add, remove, clear };
+  return { list, add, retry, remove, clear };
 }
 
 export function blocksOf(list: readonly Attachment[]): ContentBlock[] {
@@ -85,6 +103,7 @@ function newAttachment(file: File): Attachment {
   const isImage = IMAGES.has(file.type);
   return {
     key: newId(),
+    file,
     name: file.name || t.row.attachment,
     isImage,
     preview: isImage ? URL.createObjectURL(file) : null,

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "react";
 import { wordsFor } from "../../api/errors";
 import type { ContentBlock } from "../../api/events";
 import type { PermissionMode } from "../../api/types";
-import { app, useApp } from "../../store/app";
+import { app, modeOf, useApp } from "../../store/app";
 import { importSession, startSession } from "../../store/start";
 import { ui, useUi } from "../../store/ui";
 import { t } from "../../strings";
@@ -12,8 +12,7 @@ import { AppMenu } from "../AppMenu";
 import { Composer } from "../composer/Composer";
 import composerStyles from "../composer/composer.module.css";
 import { Pickers } from "../composer/Pickers";
-import { writeDraft } from "../composer/useDraft";
-import { ScriptedBanner } from "../session/Banners";
+import { ScriptedBanner, ScriptedMark } from "../session/Banners";
 import { Button, IconButton, Spinner } from "../ui/controls";
 import { Menu, MenuChoices } from "../ui/overlay";
 import styles from "./home.module.css";
@@ -28,14 +27,16 @@ export function Home() {
   const [mode, setMode] = useState<PermissionMode | null>(null);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
+  const modes = useApp((state) => state.me?.permission_modes) ?? [];
   const chosen = agentId ?? agents?.[0]?.id ?? null;
+  const agent = agents?.find((one) => one.id === chosen) ?? null;
 
   useEffect(() => {
     if (agents === null) app.loadAgents().catch((reason: unknown) => setError(wordsFor(reason)));
   }, [agents]);
 
-  const start = (content: readonly ContentBlock[]) => {
-    if (busy) return;
+  const start = async (content: readonly ContentBlock[]): Promise<boolean> => {
+    if (busy) return false;
     setBusy(true);
     setError(null);
     const settings = {
@@ -43,12 +44,14 @@ export function Home() {
       ...(model ? { model } : {}),
       ...(mode ? { permission_mode: mode } : {}),
     };
-    startSession({ settings, content }).catch((reason: unknown) => {
-      const text = content.find((block) => block.type === "text")?.text ?? "";
-      writeDraft(DRAFT, text);
+    try {
+      await startSession({ settings, content });
+      return true;
+    } catch (reason) {
       setBusy(false);
       setError(wordsFor(reason));
-    });
+      return false;
+    }
   };
 
   return (
@@ -64,14 +67,16 @@ export function Home() {
             />
           )}
         </span>
-        <AppMenu />
+        <span className={styles.corner}>
+          <ScriptedMark />
+          <AppMenu />
+        </span>
       </div>
       <ScriptedBanner />
       <div className={styles.center}>
         <h1 className={styles.title}>{t.home.title}</h1>
         <p className={styles.lead}>{t.home.lead}</p>
         <Composer
-          key={busy ? "busy" : "ready"}
           draftKey={DRAFT}
           autoFocus
           busy={busy}
@@ -84,8 +89,9 @@ export function Home() {
                 <AgentPicker agents={agents} value={chosen ?? ""} onChange={setAgentId} />
               ) : null}
               <Pickers
-                model={model ?? agents?.find((agent) => agent.id === chosen)?.model.id ?? null}
-                mode={mode ?? "default"}
+                model={model ?? agent?.model.id ?? null}
+                mode={mode ?? (agent ? modeOf(agent) : null)}
+                modes={modes}
                 onModel={setModel}
                 onMode={setMode}
               />
@@ -104,7 +110,7 @@ export function Home() {
           </p>
         ) : (
           <>
-            <Examples onChoose={(text) => start([{ type: "text", text }])} />
+            <Examples onChoose={(text) => void start([{ type: "text", text }])} />
             <Import onError={setError} />
           </>
         )}

@@ -41,6 +41,7 @@ function SessionComposer({ id }: { id: string }) {
   const stopping = useSession((state) => state.view.stopping);
   const model = useSession((state) => state.view.model);
   const mode = useSession((state) => state.view.permissionMode);
+  const modes = useSession((state) => state.view.permissionModes);
   return (
     <Composer
       draftKey={id}
@@ -50,11 +51,13 @@ function SessionComposer({ id }: { id: string }) {
       onSend={(content) => {
         controller.sender.message(content);
         scrollConversation(null);
+        return true;
       }}
       pickers={
         <Pickers
           model={model}
           mode={mode}
+          modes={modes}
           onModel={(next) => void controller.updateSettings({ model: next })}
           onMode={(next) => void controller.updateSettings({ permission_mode: next })}
         />

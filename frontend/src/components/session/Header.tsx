@@ -8,6 +8,7 @@ import { sessions } from "../../store/sessions";
 import { ui, useUi } from "../../store/ui";
 import { t } from "../../strings";
 import { IconButton } from "../ui/controls";
+import { ScriptedMark } from "./Banners";
 import styles from "./header.module.css";
 import { SessionMenu } from "./SessionMenu";
 import { UsageButton } from "./UsageButton";
@@ -34,6 +35,7 @@ export function Header() {
         <State />
       </div>
       <ConnectionDot />
+      <ScriptedMark />
       <UsageButton />
       {hasTasks ? (
         <span className={styles.badge}>
@@ -83,7 +85,7 @@ function Title() {
     const next = draft?.trim();
     setDraft(null);
     if (!next || next === title) return;
-    sessions.rename(id, next).catch((error: unknown) => ui.toast(wordsFor(error)));
+    sessions.rename(id, next).catch((error: unknown) => ui.complain(wordsFor(error)));
   };
   if (draft === null) {
     return (

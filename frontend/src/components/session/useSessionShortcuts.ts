@@ -15,8 +15,7 @@ export function useSessionShortcuts(): void {
   const controller = useController();
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      if (event.defaultPrevented || event.isComposing || document.querySelector("[role=dialog]"))
-        return;
+      if (event.defaultPrevented || event.isComposing) return;
       if (handle(event, controller)) event.preventDefault();
     };
     window.addEventListener("keydown", onKey);
@@ -30,7 +29,7 @@ function handle(event: KeyboardEvent, controller: SessionController): boolean {
     controller.interrupt();
     return true;
   }
-  if (ctrl) return false;
+  if (ctrl || isCovered(event.target)) return false;
   if (event.altKey || (!isTyping(event.target) && useUi.getState().singleKeys)) {
     if (answer(event.code, controller)) return true;
   }
@@ -47,6 +46,12 @@ function handle(event: KeyboardEvent, controller: SessionController): boolean {
   }
 }
 
+/** Keys belong to a menu, or to a dialog that lies over the page; what floats beside it takes none. */
+function isCovered(target: EventTarget | null): boolean {
+  const inMenu = target instanceof Element && target.closest("[role=menu]") !== null;
+  return inMenu || document.querySelector("[data-modal]") !== null;
+}
+
 function answer(code: string, controller: SessionController): boolean {
   const id = controller.view.pending[0];
   if (id === undefined || !["KeyY", "KeyS", "KeyN", "KeyE"].includes(code)) return false;
@@ -57,6 +62,8 @@ function answer(code: string, controller: SessionController): boolean {
     return true;
   }
   if ("question" in card.dataset) return false;
+  // A plan is accepted or not: once, and as it is.
+  if ("planApproval" in card.dataset && (code === "KeyS" || code === "KeyE")) return false;
   if (code === "KeyN") ui.answer({ id, mode: "deny" });
   else if (code === "KeyE") ui.answer({ id, mode: "edit" });
   else if (controller.sender.isAnswering(id)) return true;

@@ -140,7 +140,7 @@ function Rename({ id, title, onClose }: { id: string; title: string; onClose: ()
 }
 
 function attempt(work: Promise<unknown>): void {
-  work.catch((error: unknown) => ui.toast(wordsFor(error)));
+  work.catch((error: unknown) => ui.complain(wordsFor(error)));
 }
 
 function statusOf(entry: Entry): "working" | "waiting" | "trouble" | null {

@@ -4,7 +4,7 @@ import { useEffect, useState } from "react";
 import { type Entry, sessions, useSessions } from "../../store/sessions";
 import { ui } from "../../store/ui";
 import { t } from "../../strings";
-import { Button, IconButton } from "../ui/controls";
+import { Button, IconButton, Spinner } from "../ui/controls";
 import { Mark } from "../ui/Mark";
 import { follow } from "./follow";
 import { SessionEntry } from "./SessionEntry";
@@ -107,12 +107,21 @@ function List({ current }: { current: string | null }) {
           </ul>
         </section>
       ))}
-      {next ? (
-        <Button tone="quiet" onClick={() => void sessions.more()}>
-          {t.sidebar.more}
-        </Button>
-      ) : null}
+      {next ? <More /> : null}
     </>
+  );
+}
+
+function More() {
+  const more = useSessions((state) => state.more);
+  return (
+    <div className={styles.more}>
+      {more === "failed" ? <p role="alert">{t.sidebar.moreFailed}</p> : null}
+      <Button tone="quiet" disabled={more === "loading"} onClick={() => void sessions.more()}>
+        {more === "loading" ? <Spinner /> : null}
+        {more === "failed" ? t.sidebar.retry : t.sidebar.more}
+      </Button>
+    </div>
   );
 }
 
@@ -131,7 +140,7 @@ function groups(entries: readonly Entry[], now: number): readonly Group[] {
   };
   const found = new Map<string, Entry[]>();
   for (const entry of entries) {
-    const name = nameOf(Date.parse(entry.updated_at));
+    const name = nameOf(Date.parse(entry.last_event_at));
     const members = found.get(name);
     if (members) members.push(entry);
     else found.set(name, [entry]);

@@ -6,6 +6,8 @@ import { CopyButton } from "../ui/controls";
 import styles from "./details.module.css";
 
 const FEW_LINES = 16;
+/** A few very long lines are long, too. */
+const FEW_CHARS = 6000;
 /** More than this is never put into the page at once; the copy button has all of it. */
 const MAX_CHARS = 200_000;
 
@@ -40,11 +42,14 @@ export function OutputBlock({ title, text, copyLabel, language }: Props) {
 export function useClipped(text: string) {
   const [all, setAll] = useState(false);
   const lines = text.split("\n");
-  const long = lines.length > FEW_LINES + 4;
-  const shown = long && !all ? lines.slice(0, FEW_LINES).join("\n") : text.slice(0, MAX_CHARS);
+  const tall = lines.length > FEW_LINES + 4;
+  const wide = !tall && text.length > FEW_CHARS;
+  const long = tall || wide;
+  const few = tall ? lines.slice(0, FEW_LINES).join("\n") : text;
+  const shown = long && !all ? few.slice(0, FEW_CHARS) : text.slice(0, MAX_CHARS);
   const toggle = long ? (
     <button type="button" className={styles.more} onClick={() => setAll(!all)}>
-      {all ? t.row.showLess : t.row.showAll(lines.length)}
+      {all ? t.row.showLess : wide ? t.row.showAllText : t.row.showAll(lines.length)}
     </button>
   ) : null;
   return { shown, toggle };

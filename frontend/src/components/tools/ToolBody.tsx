@@ -1,5 +1,5 @@
 /** The details of a tool call: what it got, what came out, each in the form that fits it. */
-import type { JsonObject } from "../../api/events";
+import { planOf } from "../../fold/input";
 import { textOf } from "../../fold/messages";
 import { stringOf } from "../../fold/summary";
 import { todosOf } from "../../fold/todos";
@@ -13,7 +13,9 @@ import { Answers } from "./Answers";
 import { Children } from "./Children";
 import { DiffView } from "./DiffView";
 import styles from "./details.module.css";
+import { Input } from "./Fields";
 import { OutputBlock } from "./OutputBlock";
+import { Plan } from "./Plan";
 import { Terminal } from "./Terminal";
 import { TodoList } from "./TodoList";
 
@@ -38,15 +40,22 @@ export function ToolBody({ item }: { item: ToolItem }) {
 }
 
 function Body({ item }: { item: ToolItem }) {
+  const plan = planOf(item.name, item.input);
   switch (item.name) {
     case "Bash":
-      return <Terminal item={item} />;
+      return (
+        <>
+          <Terminal item={item} />
+          <Input item={item} />
+        </>
+      );
     case "Edit":
     case "Write":
     case "MultiEdit":
       return (
         <>
           <DiffView name={item.name} input={item.input} details={item.result?.details ?? null} />
+          <Input item={item} />
           {item.result?.isError && item.state === "failed" ? <Output item={item} /> : null}
         </>
       );
@@ -57,12 +66,11 @@ function Body({ item }: { item: ToolItem }) {
       return <Answers item={item} />;
     case "TodoWrite":
       return <TodoList todos={todosOf(item.input)} />;
-    case "Read":
-      return <Output item={item} />;
     default:
       return (
         <>
-          <Input input={item.input} />
+          {plan ? <Plan text={plan} /> : null}
+          <Input item={item} />
           <Output item={item} />
         </>
       );
@@ -78,17 +86,10 @@ function Helper({ item }: { item: ToolItem }) {
   return (
     <>
       <p className={styles.quote}>{stringOf(item.input, "prompt")}</p>
+      <Input item={item} />
       <Children ids={item.children} />
       {result && !spoke && item.state !== "denied" ? <Markdown text={result} /> : null}
     </>
-  );
-}
-
-export function Input({ input }: { input: JsonObject }) {
-  const text = JSON.stringify(input, null, 2);
-  if (text === "{}") return null;
-  return (
-    <OutputBlock title={t.tool.input} text={text} language="json" copyLabel={t.tool.copyInput} />
   );
 }
 

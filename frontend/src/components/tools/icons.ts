@@ -7,6 +7,7 @@ import {
   Globe,
   ListChecks,
   type LucideIcon,
+  Map as MapIcon,
   MessageCircleQuestion,
   Search,
   Sparkles,
@@ -31,6 +32,7 @@ const ICONS: Readonly<Record<string, LucideIcon>> = {
   Agent: Bot,
   Task: Bot,
   AskUserQuestion: MessageCircleQuestion,
+  ExitPlanMode: MapIcon,
   StructuredOutput: Braces,
   Skill: Sparkles,
 };

@@ -22,6 +22,7 @@ export function Dialog({ open, onClose, title, children }: DialogProps) {
         <DialogPrimitive.Overlay className={styles.scrim} />
         <DialogPrimitive.Content
           className={styles.dialog}
+          data-modal
           aria-describedby={undefined}
           onOpenAutoFocus={() => {
             opener.current = openerOf(document.activeElement);

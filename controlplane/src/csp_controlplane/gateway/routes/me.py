@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import get_args
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -29,7 +28,7 @@ from csp_controlplane.gateway.schemas.people import (
 from csp_controlplane.gateway.state import state_of
 from csp_controlplane.store import keys, users
 from csp_controlplane.store.keys import ApiKey
-from csp_crds.agent import PermissionMode
+from csp_crds.agent import PERMISSION_MODES
 
 router = APIRouter(prefix=API, tags=["me"])
 VERSION = version("csp-controlplane")
@@ -49,7 +48,7 @@ async def get_me(request: Request, who: Reader) -> MeAnswer:
             ModelAnswer(id=model.id, name=model.name, context_window=model.context_window)
             for model in settings.models
         ],
-        permission_modes=list(get_args(PermissionMode)),
+        permission_modes=list(PERMISSION_MODES),
         limits=LimitsAnswer(
             message_bytes=MAX_EVENT_BYTES,
             queue=MAX_QUEUE,

@@ -36,6 +36,7 @@ from csp_controlplane.gateway.state import GatewayState, state_of
 from csp_controlplane.gateway.views import agent_snapshot, agent_view, session_view
 from csp_controlplane.store import agents, audit, environments
 from csp_controlplane.store.agents import Agent
+from csp_controlplane.store.session_views import ListOrder
 
 router = APIRouter(prefix=f"{API}/sessions", tags=["sessions"])
 
@@ -76,10 +77,16 @@ async def list_sessions(
     page: Cursor = None,
     include_archived: IncludeArchived = False,
     order: Order = "desc",
+    order_by: Annotated[
+        ListOrder, Query(description="Ours: by creation, or by the newest event.")
+    ] = "created_at",
     agent_id: Annotated[Text | None, Query(max_length=128)] = None,
     search: Annotated[Text | None, Query(max_length=200, description="Ours: in titles.")] = None,
 ) -> Response:
-    """Your own sessions, newest first. `statuses[]` and `created_at[...]` narrow them."""
+    """Your own sessions, by creation unless `order_by` says otherwise, newest first.
+
+    `statuses[]` and `created_at[...]` narrow them.
+    """
     statuses = many(request, "statuses")
     for status in statuses or ():
         if status not in _STATUSES:
@@ -92,6 +99,7 @@ async def list_sessions(
         statuses=statuses,
         search=search or None,
         order=order,
+        order_by=order_by,
         agent_id=agent_id,
         created=created_filters(request),
     )

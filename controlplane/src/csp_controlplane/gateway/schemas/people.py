@@ -60,7 +60,7 @@ class MeAnswer(Answer):
     scripted_model: bool = Field(description="True: answers are scripted, no model is asked.")
     version: str
     models: list[ModelAnswer]
-    permission_modes: list[str]
+    permission_modes: list[str] = Field(description="Those that a new session can begin with.")
     limits: LimitsAnswer
 
 

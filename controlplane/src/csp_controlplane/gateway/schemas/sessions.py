@@ -195,6 +195,9 @@ class SessionAnswer(Answer):
     owner: str = Field(description="Ours: id of the user whose session it is.")
     model: str | None = Field(description="Ours: the model in use; null is the default.")
     permission_mode: str = Field(description="Ours.")
+    permission_modes: list[str] = Field(
+        description="Ours: the permission modes that the session can be switched to."
+    )
     queue: list[QueuedMessage] = Field(description="Ours: messages that wait.")
     pending: list[str] = Field(description="Ours: ids of tool uses that wait for an answer.")
     cost_usd: float = Field(description="Ours: what the model requests cost so far.")
