@@ -36,7 +36,8 @@ class Person:
     viewers: list[Viewer]
     accepted: dict[str, Event] = field(default_factory=dict)
     """By client id: what was answered 2xx."""
-    refused: list[str] = field(default_factory=list)
+    sent: dict[str, Event] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
     reconnections: int = 0
 
@@ -108,6 +109,7 @@ class Crowd:
     async def _send(self, person: Person, text: str) -> None:
         client_id = f"chaos-{secrets.token_hex(6)}"
         event = {**text_message(text), "client_id": client_id}
+        person.sent[client_id] = event
         while True:
             gateway = self._chance.choice(GATEWAYS)
             try:

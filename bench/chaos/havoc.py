@@ -39,7 +39,9 @@ class Havoc:
         self._crowd = crowd
         self.counts: Counter[str] = Counter()
         self.missed: Counter[str] = Counter()
-        """Blows that found nothing to hit, or could not be struck on this machine."""
+        """Blows that found nothing to hit."""
+        self.impossible: dict[str, str] = {}
+        """Kinds that cannot be struck on this machine, with the reason."""
         self._mending: set[asyncio.Task[None]] = set()
         self._busy: set[str] = set()
         self._kinds: dict[str, Callable[[Blow], Awaitable[bool]]] = {
@@ -271,8 +273,10 @@ class Havoc:
         return True
 
     async def _full(self, blow: Blow) -> bool:
-        if not await asyncio.to_thread(self._ground.stores.fill, True):
+        if not self._ground.stores.can_be_full:
+            self.impossible[blow.kind] = "no small disk: this machine mounts no tmpfs for us"
             return False
+        await asyncio.to_thread(self._ground.stores.fill, True)
         try:
             await asyncio.sleep(1 + 2 * blow.how)
         finally:

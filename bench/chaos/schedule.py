@@ -7,7 +7,8 @@ chance. The same seed and quotas are the same list.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 FULL: Mapping[str, int] = {
@@ -52,6 +53,21 @@ QUICK: Mapping[str, int] = {
     "postgres full": 1,
     "old epoch woken late": 4,
 }
+LEAST: Mapping[str, int] = {
+    "gateway killed": 200,
+    "worker killed": 200,
+    "postgres killed": 20,
+    "valkey killed": 20,
+    "gateway killed mid-delta": 20,
+    "gateway killed between commit and acknowledgement": 20,
+    "gateway killed between acknowledgement and show": 20,
+}
+"""Hits that a whole run promises, of all kinds that begin so; of a part or a short run, as many in
+proportion."""
+
+OTHERS = 4
+"""Of every other kind one in so many must have hit."""
+
 PAUSE_S = (0.2, 1.2)
 WORKERS = ("worker", "cli")
 
@@ -90,3 +106,24 @@ def make(seed: int, quotas: Mapping[str, int], share: tuple[int, int] = (1, 1)) 
     ]
     part, parts = share
     return Schedule(seed, tuple(blows[part - 1 :: parts]))
+
+
+def shortfalls(
+    plan: Schedule, hits: Mapping[str, int], impossible: Collection[str] = ()
+) -> list[str]:
+    """What was struck less often than the plan promises. `impossible`: kinds not asked for."""
+    planned = Counter(blow.kind for blow in plan.blows)
+    others = {kind: count for kind, count in planned.items() if not kind.startswith(tuple(LEAST))}
+    least = {
+        **{kind: count * _of(kind, planned) // _of(kind, FULL) for kind, count in LEAST.items()},
+        **{kind: count // OTHERS for kind, count in others.items()},
+    }
+    return [
+        f"{kind}: {_of(kind, hits)} hits, {count} are the least"
+        for kind, count in sorted(least.items())
+        if kind not in impossible and _of(kind, hits) < count
+    ]
+
+
+def _of(prefix: str, counts: Mapping[str, int]) -> int:
+    return sum(count for kind, count in counts.items() if kind.startswith(prefix))
