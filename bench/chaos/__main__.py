@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 # The servers are those of the tests.
@@ -24,9 +25,10 @@ import asyncpg
 from bench.chaos import schedule
 from bench.chaos.case import Case, Epoch, Findings, Journal, Row, View
 from bench.chaos.checker import check
-from bench.chaos.crowd import Crowd, Person
+from bench.chaos.crowd import Crowd
 from bench.chaos.ground import Ground
 from bench.chaos.havoc import Havoc
+from bench.chaos.person import Person
 from support.sim.planted import PLANTS
 
 STILL_S = 120.0
@@ -127,6 +129,8 @@ async def _peace(ground: Ground, crowd: Crowd) -> list[str]:
         if clock() - moved > STILL_S or clock() - began > PEACE_S:
             break
         await asyncio.sleep(LOOK_S)
+    if failed := crowd.failed():
+        raise ExceptionGroup("people of the bench failed", failed)
     sessions = {person.session for person in restless}
     states = [state for state in crowd.state() if state["session"] in sessions]
     return [
@@ -165,7 +169,7 @@ async def _rests(ground: Ground, person: Person) -> bool:
         )
     if row is None:
         return False
-    shown = all(v.seq >= row["last_seq"] and not v.open for v in person.viewers)
+    shown = all(v.seq >= row["last_seq"] and not v.open for v in person.watchers)
     return bool(shown and not row["needs_worker"] and row["state"] == "active")
 
 
@@ -173,7 +177,11 @@ async def _judge(ground: Ground, crowd: Crowd) -> Findings:
     findings = Findings()
     async with _database(ground) as connection:
         for person in crowd.people:
-            check(await _case(connection, ground, person), findings)
+            case = await _case(connection, ground, person)
+            check(case, findings)
+            # The database goes with the run.
+            log = "".join(f"{row.seq} {row.epoch} {row.n} {row.payload}\n" for row in case.log)
+            (ground.directory / f"{case.session}.events").write_text(log)
     return findings
 
 
@@ -192,9 +200,10 @@ async def _case(connection: asyncpg.Connection, ground: Ground, person: Person) 
         for row in bindings
     ]
     views = [
-        View(viewer.facts, {i: bytes(t) for i, t in viewer.open.items()}, person.problems)
-        for viewer in person.viewers
+        View(watcher.facts, {i: bytes(t) for i, t in watcher.open.items()})
+        for watcher in person.watchers
     ]
+    views[0] = replace(views[0], problems=person.problems)
     log = [Row(*row) for row in rows]
     return Case(
         person.session, log, epochs, views, person.accepted, person.sent, frozenset(person.refused)

@@ -11,7 +11,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from bench.chaos.case import Case, Event, Findings
+from bench.chaos.case import Case, Findings
+from support.shown import Event
 
 _SCRIPT = re.compile(r"SCRIPT:(\[.*\]):END", re.DOTALL)
 

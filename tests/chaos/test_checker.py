@@ -112,7 +112,10 @@ def broken_cases() -> dict[str, tuple[Case, str]]:
     return {
         "shown-and-gone": (replace(case, views=[shown_too_much]), "lost"),
         "never-shown": (replace(case, views=[replace(view, facts=view.facts[:3])]), "lost"),
-        "accepted-and-gone": (replace(case, accepted={"c9": {"id": "m9", "type": "user.message"}}), "lost"),
+        "accepted-and-gone": (
+            replace(case, accepted={"c9": {"id": "m9", "type": "user.message"}}),
+            "lost",
+        ),
         "acknowledged-and-gone": (
             replace(case, epochs=[replace(epoch, journal=replace(epoch.journal, acked=4))]),
             "lost",
