@@ -25,12 +25,21 @@ FULL: Mapping[str, int] = {
     "valkey flushed": 20,
     "gateway paused": 12,
     "worker paused": 12,
-    "database link cut": 20,
-    "database slow": 20,
-    "cache link cut": 10,
     "postgres read-only": 8,
     "postgres full": 5,
     "old epoch woken late": 20,
+    "client link cut": 20,
+    "client link slow": 20,
+    "worker link cut": 20,
+    "worker link slow": 20,
+    "database link cut": 20,
+    "database link slow": 20,
+    "proxy database link cut": 10,
+    "proxy database link slow": 10,
+    "cache link cut": 10,
+    "cache link slow": 10,
+    "model link cut": 20,
+    "model link slow": 20,
 }
 QUICK: Mapping[str, int] = {
     "gateway killed": 6,
@@ -46,12 +55,21 @@ QUICK: Mapping[str, int] = {
     "valkey flushed": 1,
     "gateway paused": 1,
     "worker paused": 1,
-    "database link cut": 2,
-    "database slow": 2,
-    "cache link cut": 1,
     "postgres read-only": 1,
     "postgres full": 1,
     "old epoch woken late": 4,
+    "client link cut": 2,
+    "client link slow": 2,
+    "worker link cut": 2,
+    "worker link slow": 2,
+    "database link cut": 2,
+    "database link slow": 2,
+    "proxy database link cut": 1,
+    "proxy database link slow": 1,
+    "cache link cut": 1,
+    "cache link slow": 1,
+    "model link cut": 2,
+    "model link slow": 2,
 }
 LEAST: Mapping[str, int] = {
     "gateway killed": 200,
@@ -89,10 +107,13 @@ class Schedule:
     seed: int
     blows: tuple[Blow, ...] = field(repr=False)
 
-    def lanes(self) -> tuple[tuple[Blow, ...], tuple[Blow, ...]]:
-        """Those at workers, and the others: one of each goes on at the same time."""
-        workers = tuple(blow for blow in self.blows if blow.kind.startswith(WORKERS))
-        return workers, tuple(blow for blow in self.blows if not blow.kind.startswith(WORKERS))
+    def lanes(self) -> tuple[tuple[Blow, ...], ...]:
+        """Those at links, at workers, and the others: one of each goes on at the same time."""
+        lanes: dict[str, list[Blow]] = {"links": [], "workers": [], "others": []}
+        for blow in self.blows:
+            others = "workers" if blow.kind.startswith(WORKERS) else "others"
+            lanes["links" if " link " in blow.kind else others].append(blow)
+        return tuple(map(tuple, lanes.values()))
 
 
 def make(seed: int, quotas: Mapping[str, int], share: tuple[int, int] = (1, 1)) -> Schedule:
