@@ -27,6 +27,7 @@ from support.viewer import text_message
 
 REST_ROUNDS = 120
 LETS_EACH_ROUND = 200
+MOST_INTERRUPTS = 3
 PLACES = st.integers(0, 1)
 
 
@@ -56,6 +57,7 @@ class Machine(RuleBasedStateMachine):
         self.plane = Plane(around.loop, around.db, around.directory, around.tokens, around.jwks)
         self.failed = False
         self.said = 0
+        self.interrupted = 0
 
     def _do(self, work: Callable[[], Awaitable[None] | None]) -> None:
         """One rule: the work, then quiet, then the promises."""
@@ -102,6 +104,14 @@ class Machine(RuleBasedStateMachine):
         self.said += not again
         self._do(partial(gateway.send, f"m{self.said}", text_message("hello")))
 
+    @rule(place=PLACES)
+    def interrupt(self, place: int) -> None:
+        """A person wants the running turn to end."""
+        gateway = self.plane.gateways[place]
+        if gateway is not None and self.interrupted < MOST_INTERRUPTS:
+            self.interrupted += 1
+            self._do(partial(gateway.send, f"i{self.interrupted}", {"type": "user.interrupt"}))
+
     @rule(which=st.integers(0, 3), what=st.sampled_from(["speak", "speak", "state", "finish"]))
     def answer(self, which: int, what: str) -> None:
         """A CLI goes on with its answer, also one whose worker is given up."""
@@ -136,11 +146,11 @@ class Machine(RuleBasedStateMachine):
     def start_gateway(self, place: int) -> None:
         self._do(partial(self.plane.start_gateway, place))
 
-    @rule(which=st.integers(0, 3))
-    def kill_worker(self, which: int) -> None:
+    @rule(which=st.integers(0, 3), arrive=st.booleans())
+    def kill_worker(self, which: int, arrive: bool) -> None:
         living = self._living()
         if living:
-            self._do(partial(self.plane.kill_worker, living[which % len(living)]))
+            self._do(partial(self.plane.kill_worker, living[which % len(living)], arrive))
 
     @rule()
     def lose_sight_of_worker(self) -> None:

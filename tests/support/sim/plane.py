@@ -36,7 +36,7 @@ from csp_crds.agent import AgentSpec
 from csp_worker.ids import new_id
 from support.gateways import Metrics
 from support.sim.clock import VirtualLoop
-from support.sim.link import Channel, Stream
+from support.sim.link import TO_GATEWAY, Channel, Stream
 from support.sim.log import GatedDatabase
 from support.sim.steps import Steps
 from support.sim.worker import Worker
@@ -296,12 +296,27 @@ class Plane:
                 holder,
             )
 
-    async def kill_worker(self, worker: Worker) -> None:
-        for gateway in self.gateways:
-            for stream in gateway.streams if gateway else ():
-                if worker.id in stream.name:
-                    stream.sever()
+    async def kill_worker(self, worker: Worker, frames_arrive: bool) -> None:
+        """`frames_arrive`: gateways get what it had sent before it died."""
+        streams = [
+            stream
+            for gateway in self.gateways
+            for stream in (gateway.streams if gateway else ())
+            if worker.id in stream.name
+        ]
+        for stream in streams if frames_arrive else ():
+            await self._deliver(stream)
+        for stream in streams:
+            stream.sever()
         await worker.kill()
+
+    async def _deliver(self, stream: Stream) -> None:
+        """Everything that is on its way to the gateway; nothing goes the other way meanwhile."""
+        for _ in range(stream.on_its_way):
+            for point in self.steps.of(stream.name):
+                if point.what.endswith(TO_GATEWAY):
+                    self.steps.let(point)
+            await self.loop.settle()
 
     async def lose_sight(self) -> None:
         """The runtime believes that the worker is gone. It is not: its old epoch lives on."""
