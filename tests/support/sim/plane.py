@@ -21,6 +21,7 @@ from csp_controlplane.attach.tokens import WorkerTokens
 from csp_controlplane.domain.events import EventFactory
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.domain.principal import Principal
+from csp_controlplane.errors import Conflict
 from csp_controlplane.live.hub import Hub
 from csp_controlplane.live.subscription import Subscription
 from csp_controlplane.proxy.accounts import hash_handle
@@ -154,7 +155,12 @@ class Gateway:
             to = Target.of_row(row)
         fields = {**event, "client_id": client_id}
         type_ = fields.pop("type")
-        logged = await self._sender.send(WHO, to, [(type_, fields)], keys=[f"c:{client_id}"])
+        try:
+            logged = await self._sender.send(WHO, to, [(type_, fields)], keys=[f"c:{client_id}"])
+        except Conflict:
+            if type_ != "user.tool_confirmation":
+                raise
+            return  # somebody else was faster, or the question is gone
         self._plane.accepted[client_id] = logged[0].id
 
     async def catch_up(self) -> None:
