@@ -34,6 +34,9 @@ from support.sim.planted import PLANTS
 STILL_S = 120.0
 """A session in which nothing has happened for so long, and that is not at rest, never will be."""
 
+STILL_WITH_PLANT_S = 30.0
+"""A mistake was put in, which may well be found in a session that never rests."""
+
 PEACE_S = 1200.0
 LOOK_S = 0.3
 SHOWN_FINDINGS = 20
@@ -96,7 +99,7 @@ async def _run(plan: schedule.Schedule, sessions: int, plant: str | None) -> tup
             await crowd.begin(sessions)
             await asyncio.gather(*(_strike(havoc, lane) for lane in plan.lanes()))
             await havoc.mended()
-            peace = await _peace(ground, crowd)
+            peace = await _peace(ground, crowd, STILL_WITH_PLANT_S if plant else STILL_S)
         finally:
             await crowd.end()
         findings = await _judge(ground, crowd)
@@ -117,7 +120,7 @@ async def _strike(havoc: Havoc, blows: Sequence[schedule.Blow]) -> None:
             print(f"{done} of {len(blows)} blows in {spent:.0f} s", file=sys.stderr)
 
 
-async def _peace(ground: Ground, crowd: Crowd) -> list[str]:
+async def _peace(ground: Ground, crowd: Crowd, still_s: float) -> list[str]:
     """Lets everything come to rest; says what does not."""
     await crowd.fall_silent()
     clock = time.monotonic
@@ -126,7 +129,7 @@ async def _peace(ground: Ground, crowd: Crowd) -> list[str]:
     while restless := [person for person in crowd.people if not await _rests(ground, person)]:
         if crowd.state() != seen:
             seen, moved = crowd.state(), clock()
-        if clock() - moved > STILL_S or clock() - began > PEACE_S:
+        if clock() - moved > still_s or clock() - began > PEACE_S:
             break
         await asyncio.sleep(LOOK_S)
     if failed := crowd.failed():
