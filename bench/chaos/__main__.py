@@ -2,7 +2,7 @@
 
 `make chaos` is the long run; `--quick` the one of CI; `--share 2/5` the second fifth of a run, for
 machines that allow no long ones. The last lines are the product of this folder: what was struck how
-often, and `0 lost 0 doubled 0 reordered 0 unmarked` with the seed.
+often, what was compared, and `0 lost 0 doubled 0 reordered 0 unmarked` with the seed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 # The servers are those of the tests.
@@ -22,22 +23,29 @@ sys.path.append(str(Path(__file__).parents[2] / "tests"))
 import asyncpg
 
 from bench.chaos import schedule
-from bench.chaos.checker import Case, Epoch, Findings, Journal, Row, View, check
-from bench.chaos.crowd import Crowd, Person
+from bench.chaos.case import Case, Epoch, Findings, Journal, Row, View
+from bench.chaos.checker import check
+from bench.chaos.crowd import Crowd
 from bench.chaos.ground import Ground
 from bench.chaos.havoc import Havoc
+from bench.chaos.person import Person
 from support.sim.planted import PLANTS
 
 STILL_S = 120.0
 """A session in which nothing has happened for so long, and that is not at rest, never will be."""
 
+STILL_WITH_PLANT_S = 30.0
+"""A mistake was put in, which may well be found in a session that never rests."""
+
 PEACE_S = 1200.0
 LOOK_S = 0.3
 SHOWN_FINDINGS = 20
+NO_JOURNAL = 0
+"""Epochs whose worker may have written none: it is opened before the worker is."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when nothing was found, 1 when something was."""
+    """0 when nothing was found and as much was struck as promised, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     parser.add_argument("--quick", action="store_true", help="the short run")
@@ -53,14 +61,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan = schedule.make(options.seed, quotas, (part, parts))
     sessions = options.sessions or (4 if options.quick else 8)
     findings, havoc = asyncio.run(_run(plan, sessions, options.plant))
+    short = [*schedule.shortfalls(plan, havoc.counts, havoc.impossible), *_unread(findings)]
     for kind in sorted(quotas):
-        missed = f" ({havoc.missed[kind]} found nothing to hit)" if havoc.missed[kind] else ""
-        print(f"{havoc.counts[kind]:5} {kind}{missed}")
+        print(f"{havoc.counts[kind]:5} {kind}{_not_hit(havoc, kind)}")
+    print("compared:", ", ".join(f"{n} {what}" for what, n in sorted(findings.compared.items())))
     print(f"seed {options.seed} part {options.share}: {findings.line()}")
     for heading, sentences in findings.by_heading.items():
         for sentence in sentences[:SHOWN_FINDINGS]:
             print(f"{heading}: {sentence}", file=sys.stderr)
-    return 0 if findings.clean else 1
+    for sentence in short:
+        print(f"too little: {sentence}", file=sys.stderr)
+    return 0 if findings.clean and not short else 1
+
+
+def _not_hit(havoc: Havoc, kind: str) -> str:
+    if kind in havoc.impossible:
+        return f" (not possible: {havoc.impossible[kind]})"
+    return f" ({havoc.missed[kind]} found nothing to hit)" if havoc.missed[kind] else ""
+
+
+def _unread(findings: Findings) -> list[str]:
+    missing = findings.compared["journals missing"]
+    if missing <= NO_JOURNAL:
+        return []
+    return [f"{missing} epochs have no journal of their worker, {NO_JOURNAL} may have none"]
 
 
 async def _run(plan: schedule.Schedule, sessions: int, plant: str | None) -> tuple[Findings, Havoc]:
@@ -75,7 +99,7 @@ async def _run(plan: schedule.Schedule, sessions: int, plant: str | None) -> tup
             await crowd.begin(sessions)
             await asyncio.gather(*(_strike(havoc, lane) for lane in plan.lanes()))
             await havoc.mended()
-            peace = await _peace(ground, crowd)
+            peace = await _peace(ground, crowd, STILL_WITH_PLANT_S if plant else STILL_S)
         finally:
             await crowd.end()
         findings = await _judge(ground, crowd)
@@ -96,7 +120,7 @@ async def _strike(havoc: Havoc, blows: Sequence[schedule.Blow]) -> None:
             print(f"{done} of {len(blows)} blows in {spent:.0f} s", file=sys.stderr)
 
 
-async def _peace(ground: Ground, crowd: Crowd) -> list[str]:
+async def _peace(ground: Ground, crowd: Crowd, still_s: float) -> list[str]:
     """Lets everything come to rest; says what does not."""
     await crowd.fall_silent()
     clock = time.monotonic
@@ -105,9 +129,11 @@ async def _peace(ground: Ground, crowd: Crowd) -> list[str]:
     while restless := [person for person in crowd.people if not await _rests(ground, person)]:
         if crowd.state() != seen:
             seen, moved = crowd.state(), clock()
-        if clock() - moved > STILL_S or clock() - began > PEACE_S:
+        if clock() - moved > still_s or clock() - began > PEACE_S:
             break
         await asyncio.sleep(LOOK_S)
+    if failed := crowd.failed():
+        raise ExceptionGroup("people of the bench failed", failed)
     sessions = {person.session for person in restless}
     states = [state for state in crowd.state() if state["session"] in sessions]
     return [
@@ -146,7 +172,7 @@ async def _rests(ground: Ground, person: Person) -> bool:
         )
     if row is None:
         return False
-    shown = all(v.seq >= row["last_seq"] and not v.open for v in person.viewers)
+    shown = all(v.seq >= row["last_seq"] and not v.open for v in person.watchers)
     return bool(shown and not row["needs_worker"] and row["state"] == "active")
 
 
@@ -154,7 +180,11 @@ async def _judge(ground: Ground, crowd: Crowd) -> Findings:
     findings = Findings()
     async with _database(ground) as connection:
         for person in crowd.people:
-            check(await _case(connection, ground, person), findings)
+            case = await _case(connection, ground, person)
+            check(case, findings)
+            # The database goes with the run.
+            log = "".join(f"{row.seq} {row.epoch} {row.n} {row.payload}\n" for row in case.log)
+            (ground.directory / f"{case.session}.events").write_text(log)
     return findings
 
 
@@ -173,10 +203,14 @@ async def _case(connection: asyncpg.Connection, ground: Ground, person: Person) 
         for row in bindings
     ]
     views = [
-        View(viewer.facts, {i: bytes(t) for i, t in viewer.open.items()}, person.problems)
-        for viewer in person.viewers
+        View(watcher.facts, {i: bytes(t) for i, t in watcher.open.items()})
+        for watcher in person.watchers
     ]
-    return Case(person.session, [Row(*row) for row in rows], epochs, views, person.accepted)
+    views[0] = replace(views[0], problems=person.problems)
+    log = [Row(*row) for row in rows]
+    return Case(
+        person.session, log, epochs, views, person.accepted, person.sent, frozenset(person.refused)
+    )
 
 
 def _journal(path: Path) -> Journal | None:

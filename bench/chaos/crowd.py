@@ -1,60 +1,34 @@
 """The people of a chaos run: each has a session, speaks into it, watches it from several places.
 
-They behave as clients should: a message that was not answered is sent again under its id, a
-connection that ended is made again with what was seen. What they saw is kept for the checker.
+They behave as clients should: a connection that ended, or that they had enough of, is made again at
+either gateway, with what was seen. Some watch from the beginning, one comes late and reads all of
+it, one reads the stream for programs. What they saw is kept for the checker.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-import secrets
-from collections.abc import Callable
+from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from bench.chaos.ground import GATEWAYS, Ground
-from support.play import new_session, slow
-from support.viewer import Event, Viewer, text_message
-from support.waiting import wait_until
-from support.worker_client import script
+from bench.chaos.listener import Listener
+from bench.chaos.person import Person
+from bench.chaos.voice import ANSWER_S, FOR_EVER_S, LOOK_S, Voice
+from support.play import new_session
+from support.viewer import Viewer
+from support.waiting import DeadlineExceeded, wait_until
 
 WATCHERS = 2
-ANSWER_S = 20.0
-LOOK_S = 0.1
-MOST_WAITING = 3
+TRY_S = 20.0
+"""Whoever does not get in for so long tries the other gateway, or the same once more."""
 
-
-@dataclass
-class Person:
-    """One session and what its owner knows of it."""
-
-    session: str
-    viewers: list[Viewer]
-    accepted: dict[str, Event] = field(default_factory=dict)
-    """By client id: what was answered 2xx."""
-    refused: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    reconnections: int = 0
-
-    @property
-    def writing(self) -> bool:
-        """Whether somebody who is connected sees text that is still being written."""
-        connected = [viewer for viewer in self.viewers if viewer.closed is None]
-        return any(len(text) > 10 for viewer in connected for text in viewer.open.values())
-
-    def unfinished(self) -> int:
-        """Messages that were accepted and whose turn's end nobody here has seen."""
-        seen = {
-            message
-            for event in max(self.viewers, key=lambda viewer: viewer.seq).facts
-            if event["type"] == "span.turn_end"
-            for message in event["message_ids"]
-        }
-        return sum(event["id"] not in seen for event in self.accepted.values())
+COMES_LATE_S = (10.0, 60.0)
+FOR_GOOD = (4404, 4409, 4410)
 
 
 class Crowd:
@@ -66,99 +40,97 @@ class Crowd:
         self.people: list[Person] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._speakers: list[asyncio.Task[None]] = []
+        self._late: list[asyncio.Task[None]] = []
         self.restless = True
 
     async def begin(self, count: int) -> None:
-        for _ in range(count):
-            async with self._client(GATEWAYS[0]) as client:
+        for place in range(count):
+            base = f"{self._ground.url(GATEWAYS[0])}/api/v1"
+            async with httpx.AsyncClient(
+                base_url=base, headers=self._ground.headers, trust_env=False, timeout=ANSWER_S
+            ) as client:
                 session = await new_session(client)
-            viewers = [
-                Viewer(self._ground.url(GATEWAYS[place % len(GATEWAYS)]), session,
-                       self._ground.headers)
-                for place in range(WATCHERS)
-            ]  # fmt: skip
-            person = Person(session, viewers)
+            person = Person(session)
             self.people.append(person)
-            for viewer in viewers:
-                watching = self._watch(person, viewer)
-                self._tasks.append(asyncio.create_task(watching, name=f"watch {session}"))
-            self._speakers.append(asyncio.create_task(self._speak(person), name=f"say {session}"))
+            for _ in range(WATCHERS):
+                self._join(person, Viewer("", session, self._ground.headers))
+            if place % 2:
+                self._join(person, Listener("", session, self._ground.headers))
+            else:
+                self._late.append(self._task(self._come_late(person), f"late {session}"))
+            voice = Voice(self._ground, person, self._chance, lambda: self.restless)
+            self._speakers.append(self._task(voice.speak(), f"say {session}"))
+            self._tasks.append(self._task(voice.answer(), f"answer {session}"))
 
     async def fall_silent(self) -> None:
         """Nobody says anything new; what was begun to be said is said to its end."""
         self.restless = False
-        await asyncio.gather(*self._speakers)
+        await asyncio.gather(*self._speakers, *self._late)
 
     async def end(self) -> None:
-        for task in (*self._tasks, *self._speakers):
+        tasks = (*self._tasks, *self._speakers, *self._late)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._speakers, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    # ---- speaking
-
-    async def _speak(self, person: Person) -> None:
-        while self.restless:
-            words = self._chance.randrange(20, 120)
-            await self._send(person, script(slow(words, 0.03)))
-            patience = self._chance.uniform(1, 25)
-            # Who is impatient sends the next message into the queue.
-            await self._until(lambda: person.unfinished() == 0 or not self.restless, patience)
-            await self._until(lambda: person.unfinished() <= MOST_WAITING or not self.restless)
-
-    async def _send(self, person: Person, text: str) -> None:
-        client_id = f"chaos-{secrets.token_hex(6)}"
-        event = {**text_message(text), "client_id": client_id}
-        while True:
-            gateway = self._chance.choice(GATEWAYS)
-            try:
-                async with self._client(gateway) as client:
-                    answer = await client.post(
-                        f"/sessions/{person.session}/events", json={"events": [event]}
-                    )
-            except httpx.HTTPError:
-                await asyncio.sleep(0.1)
-                continue
-            if answer.status_code == 200:
-                person.accepted[client_id] = answer.json()["data"][0]
-                return
-            if answer.status_code < 500 and answer.status_code != 429:
-                person.problems.append(f"refused: {answer.status_code} {answer.text[:200]}")
-                return
-            await asyncio.sleep(0.2)
-
-    def _client(self, gateway: str) -> httpx.AsyncClient:
-        base = f"{self._ground.url(gateway)}/api/v1"
-        return httpx.AsyncClient(
-            base_url=base, headers=self._ground.headers, trust_env=False, timeout=ANSWER_S
-        )
+    def failed(self) -> list[Exception]:
+        """What people died of: a mistake of the bench."""
+        tasks = [task for task in self._tasks if task.done() and not task.cancelled()]
+        return [error for task in tasks if isinstance(error := task.exception(), Exception)]
 
     # ---- watching
 
-    async def _watch(self, person: Person, viewer: Viewer) -> None:
+    def _join(self, person: Person, watcher: Viewer | Listener) -> None:
+        if isinstance(watcher, Viewer):
+            person.sockets.append(watcher)
+        else:
+            person.streams.append(watcher)
+        watching = self._watch(person, watcher)
+        self._tasks.append(self._task(watching, f"watch {person.session}"))
+
+    async def _come_late(self, person: Person) -> None:
+        """Somebody who has seen nothing wants all of it."""
+        await self._until_silence(self._chance.uniform(*COMES_LATE_S))
+        self._join(person, Viewer("", person.session, self._ground.headers))
+
+    async def _watch(self, person: Person, watcher: Viewer | Listener) -> None:
         while True:
+            watcher.url = self._ground.url(self._chance.choice(GATEWAYS))
             try:
-                await viewer.connect(deadline=600)
-                await self._until_it_ends(viewer)
+                await watcher.connect(deadline=TRY_S)
+                await self._until_it_ends(watcher)
+            except (DeadlineExceeded, TimeoutError):
+                continue
             except AssertionError as error:
                 person.problems.append(str(error))
                 return
             person.reconnections += 1
-            if viewer.closed is not None and viewer.closed[0] in (4404, 4409, 4410):
-                person.problems.append(f"closed: {viewer.closed}")
+            if watcher.closed is not None and watcher.closed[0] in FOR_GOOD:
+                person.problems.append(f"closed: {watcher.closed}")
                 return
 
-    async def _until_it_ends(self, viewer: Viewer) -> None:
+    async def _until_it_ends(self, watcher: Viewer | Listener) -> None:
         """By itself, or because this client has had enough for now."""
-        patience = self._chance.uniform(2, 30) if self.restless else 10_000.0
-        await self._until(lambda: viewer.closed is not None, patience)
+        patience = self._chance.uniform(2, 30) if self.restless else FOR_EVER_S
+        with suppress(DeadlineExceeded):
+            await wait_until(
+                lambda: watcher.closed is not None, patience, "a connection's end", LOOK_S
+            )
 
-    async def _until(self, seen: Callable[[], bool], patience: float = 10_000.0) -> None:
-        with suppress(AssertionError):
-            await wait_until(seen, patience, "what a person waits for", LOOK_S)
+    async def _until_silence(self, patience: float) -> None:
+        with suppress(DeadlineExceeded):
+            await wait_until(lambda: not self.restless, patience, "silence", LOOK_S)
+
+    def _task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        return asyncio.create_task(work, name=name)
 
     def state(self) -> list[dict[str, Any]]:
         """For a person who wonders what the run waits for."""
         return [
-            {"session": p.session, "seq": [v.seq for v in p.viewers], "unfinished": p.unfinished()}
-            for p in self.people
+            {
+                "session": person.session,
+                "seq": [watcher.seq for watcher in person.watchers],
+                "unfinished": person.unfinished(),
+            }
+            for person in self.people
         ]

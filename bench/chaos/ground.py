@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,16 +27,28 @@ from bench.lab import ROOT
 from csp_controlplane.supervisor.access import OwnerAccess
 from csp_controlplane.supervisor.layout import Layout
 from support.casualties import Family, listener
+from support.choke import Choke
 from support.processes import ServerProcess, free_port, listens
 from support.sim.planted import unfence
 from support.waiting import wait_until
 
 START_S = 60.0
 GATEWAYS = ("gateway-1", "gateway-2")
+PROXY = "proxy"
+MODEL = "model"
+LOOPBACK = "127.0.0.1"
 SETTINGS = {
     "CSP_SESSIONS_LEASE": "3", "CSP_SESSIONS_POLL": "0.5", "CSP_LOG_LEVEL": "warning",
     "CSP_GATEWAY_MIGRATE": "false",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Prey:
+    """A session's worker with what is below it."""
+
+    id: str
+    family: Family
 
 
 class Ground:
@@ -50,6 +63,8 @@ class Ground:
         self.api_key = ""
         self._stack = ExitStack()
         self.stores = Stores(self.directory, self._stack)
+        self.links: dict[str, Choke] = {}
+        """What is between clients and each gateway, and between CLIs and the model proxy."""
         self._pids: dict[str, int] = {}
         self._births = asyncio.Lock()
         self._layout = Layout(self.directory / "data")
@@ -78,7 +93,12 @@ class Ground:
     # ---- addresses
 
     def url(self, gateway: str) -> str:
-        return f"http://127.0.0.1:{self.ports[gateway]}"
+        """Through its clients' relay."""
+        return f"http://{LOOPBACK}:{self.links[gateway].port}"
+
+    def control(self, worker_id: str) -> Path:
+        """Where the relay before this worker is told what to do."""
+        return self.journals / f"{worker_id}.link"
 
     @property
     def database_url(self) -> str:
@@ -109,7 +129,7 @@ class Ground:
         """Returns when it listens."""
         own = {
             **SETTINGS,
-            "CSP_GATEWAY_HOST": "127.0.0.1",
+            "CSP_GATEWAY_HOST": LOOPBACK,
             "CSP_GATEWAY_PORT": str(self.ports[name]),
             "CSP_GATEWAY_ID": name,
             "CSP_DATABASE_URL": self.stores.url_for(name),
@@ -124,23 +144,25 @@ class Ground:
     async def start_proxy(self) -> None:
         own = {
             **SETTINGS,
-            "CSP_PROXY_HOST": "127.0.0.1",
+            "CSP_PROXY_HOST": LOOPBACK,
             "CSP_PROXY_PORT": str(self.proxy_port),
-            "CSP_PROXY_UPSTREAM_URL": f"http://127.0.0.1:{self._model_port}",
+            "CSP_PROXY_UPSTREAM_URL": f"http://{LOOPBACK}:{self._model_port}",
             "CSP_PROXY_API_KEY": "scripted",
-            "CSP_DATABASE_URL": self.database_url,
+            "CSP_DATABASE_URL": self.stores.url_for(PROXY),
             "CSP_REDIS_URL": self.stores.cache_url,
         }
         await self._bear("proxy", "csp_controlplane.proxy", own, "")
         await self._listening("proxy", self.proxy_port)
 
-    async def worker(self, session: str) -> Family | None:
-        """The session's worker with what is below it, when it has one that is ready."""
+    async def worker(self, session: str) -> Prey | None:
+        """The session's worker, when it has one that is ready."""
         try:
             answer = await self._supervisor.get(f"/v1/sessions/{session}")
             if answer.status_code != 200 or answer.json()["state"] != "ready":
                 return None
-            return Family.of(listener(answer.json()["endpoint"].removeprefix("unix:")))
+            worker = answer.json()
+            pid = listener(worker["endpoint"].removeprefix("unix:"))
+            return Prey(worker["worker_id"], Family.of(pid))
         except (httpx.HTTPError, OSError, psutil.NoSuchProcess):
             return None
 
@@ -152,7 +174,10 @@ class Ground:
         self.journals.chmod(0o777)
         for name in GATEWAYS:
             self.points(name).mkdir()
-        await asyncio.to_thread(self.stores.start, GATEWAYS)
+        await asyncio.to_thread(self.stores.start, (*GATEWAYS, PROXY))
+        for name, port in {**self.ports, MODEL: self.proxy_port}.items():
+            relay = Choke((LOOPBACK, 0), (LOOPBACK, port))
+            self.links[name] = self._stack.enter_context(relay)
         await self._start_processes()
         async with OwnerAccess.open(self.database_url) as access:
             self.api_key = await access.short_lived_key("chaos", timedelta(hours=6))
@@ -169,12 +194,12 @@ class Ground:
             "csp_controlplane.scripted_model",
             log=self.directory / "model.log",
             environment={
-                "CSP_SCRIPTED_HOST": "127.0.0.1", "CSP_SCRIPTED_PORT": str(self._model_port)
+                "CSP_SCRIPTED_HOST": LOOPBACK, "CSP_SCRIPTED_PORT": str(self._model_port)
             },
         )  # fmt: skip
         self._stack.enter_context(model)
         self._nursery = await self._helper("bench.chaos.nursery")
-        proxy = f"http://127.0.0.1:{self.proxy_port}"
+        proxy = f"http://{LOOPBACK}:{self.links[MODEL].port}"
         workshop = await self._helper(
             "bench.chaos.workshop", str(self._layout.data), str(self.journals), proxy
         )

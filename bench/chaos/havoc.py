@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -13,8 +12,11 @@ from pathlib import Path
 
 import psutil
 
-from bench.chaos.crowd import Crowd, Person
+from bench.chaos.crowd import Crowd
+from bench.chaos.cuts import Cuts
 from bench.chaos.ground import GATEWAYS, Ground
+from bench.chaos.person import Person
+from bench.chaos.prey import hunt
 from bench.chaos.probes import ACK_SHOW, BEFORE_APPEND, COMMIT_ACK, MID_DELTA
 from bench.chaos.schedule import Blow
 from support.casualties import Family
@@ -22,7 +24,6 @@ from support.waiting import DeadlineExceeded, wait_until
 
 PROBE_S = 40.0
 EARLY_S = 60.0
-PREY_S = 20.0
 REBIND_S = 60.0
 GATEWAY_PAUSE_S = 7.0
 """Longer than a worker waits for its writer."""
@@ -39,7 +40,9 @@ class Havoc:
         self._crowd = crowd
         self.counts: Counter[str] = Counter()
         self.missed: Counter[str] = Counter()
-        """Blows that found nothing to hit, or could not be struck on this machine."""
+        """Blows that found nothing to hit."""
+        self.impossible: dict[str, str] = {}
+        """Kinds that cannot be struck on this machine, with the reason."""
         self._mending: set[asyncio.Task[None]] = set()
         self._busy: set[str] = set()
         self._kinds: dict[str, Callable[[Blow], Awaitable[bool]]] = {
@@ -58,12 +61,10 @@ class Havoc:
             "valkey flushed": self._flush,
             "gateway paused": self._pause_gateway,
             "worker paused": self._pause_worker,
-            "database link cut": self._cut_database,
-            "database slow": self._slow_database,
-            "cache link cut": self._cut_cache,
             "postgres read-only": self._read_only,
             "postgres full": self._full,
             "old epoch woken late": self._wake_late,
+            **Cuts(ground, crowd).kinds,
         }  # fmt: skip
 
     async def strike(self, blow: Blow) -> None:
@@ -141,8 +142,8 @@ class Havoc:
         for name, note in reached:
             try:
                 session, epoch, first_n = note.split()
-                family = await self._ground.worker(session)
-                if _killed(family):
+                found = await self._ground.worker(session)
+                if _killed(found.family if found else None):
                     woken = await self._ground.stores.next_epoch_at(
                         session, int(epoch), int(first_n), REBIND_S
                     )
@@ -184,16 +185,8 @@ class Havoc:
     # ---- workers
 
     async def _prey(self, blow: Blow, fit: Callable[[Person], bool]) -> Family | None:
-        """A worker of somebody who fits, waited for a while."""
-        people = self._crowd.people
-        chance = random.Random(blow.whom)
-        deadline = asyncio.get_running_loop().time() + PREY_S
-        while asyncio.get_running_loop().time() < deadline:
-            for person in chance.sample(people, len(people)):
-                if fit(person) and (found := await self._ground.worker(person.session)):
-                    return found
-            await asyncio.sleep(0.05)
-        return None
+        found = await hunt(self._ground, self._crowd, blow, fit)
+        return found.family if found else None
 
     async def _worker(self, blow: Blow) -> bool:
         return _killed(await self._prey(blow, lambda person: True))
@@ -247,21 +240,6 @@ class Havoc:
         await asyncio.to_thread(self._ground.stores.valkey.flush)
         return True
 
-    async def _cut_database(self, blow: Blow) -> bool:
-        await asyncio.to_thread(self._ground.stores.relays[GATEWAYS[blow.whom % 2]].cut)
-        return True
-
-    async def _slow_database(self, blow: Blow) -> bool:
-        relay = self._ground.stores.relays[GATEWAYS[blow.whom % 2]]
-        await asyncio.to_thread(relay.hold_answers)
-        await asyncio.sleep(0.3 + 2 * blow.how)
-        await asyncio.to_thread(relay.release)
-        return True
-
-    async def _cut_cache(self, blow: Blow) -> bool:
-        await asyncio.to_thread(self._ground.stores.relays["cache"].cut)
-        return True
-
     async def _read_only(self, blow: Blow) -> bool:
         await self._ground.stores.read_only(True)
         try:
@@ -271,8 +249,10 @@ class Havoc:
         return True
 
     async def _full(self, blow: Blow) -> bool:
-        if not await asyncio.to_thread(self._ground.stores.fill, True):
+        if not self._ground.stores.can_be_full:
+            self.impossible[blow.kind] = "no small disk: this machine mounts no tmpfs for us"
             return False
+        await asyncio.to_thread(self._ground.stores.fill, True)
         try:
             await asyncio.sleep(1 + 2 * blow.how)
         finally:

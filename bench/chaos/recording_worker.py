@@ -1,7 +1,8 @@
 """The product's worker, with a copy of its journal in a file that outlives it.
 
 Each fact that the worker numbers, and each number that it holds for acknowledged, is one line,
-written before anything else happens to it: after a kill the file says what the worker knew.
+written before anything else happens to it: after a kill the file says what the worker knew. What
+reaches it goes through a relay of the bench.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+# The relay is the bench's.
+sys.path.append(str(Path(__file__).parents[2]))
+
+from bench.chaos.worker_link import put_between
 from csp_worker import __main__ as worker
 from csp_worker import journal
 
@@ -40,4 +45,5 @@ def record(directory: Path) -> None:
 
 if __name__ == "__main__":
     record(Path(sys.argv[1]))
+    put_between(Path(sys.argv[1]) / f"{os.environ['CSP_WORKER_ID']}.link")
     worker.run()

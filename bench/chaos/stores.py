@@ -106,18 +106,21 @@ class Stores:
         finally:
             await connection.close()
 
-    def fill(self, full: bool) -> bool:
-        """Takes all the room that the database has. False: it has no disk of its own here."""
-        if self._ballast is None:
-            return False
+    @property
+    def can_be_full(self) -> bool:
+        """Whether the database has a disk of its own here."""
+        return self._ballast is not None
+
+    def fill(self, full: bool) -> None:
+        """Takes all the room that the database has, or gives it back."""
+        assert self._ballast is not None, "no disk of its own"
         if not full:
             self._ballast.unlink(missing_ok=True)
-            return True
+            return
         with suppress(OSError), self._ballast.open("wb") as file:
             while True:
                 file.write(b"\0" * 65536)
                 file.flush()
-        return True
 
     async def next_epoch_at(self, session: str, epoch: int, n: int, deadline: float) -> bool:
         """Waits until a later epoch of the session has come as far as this number."""

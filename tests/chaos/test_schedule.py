@@ -20,10 +20,27 @@ def test_a_schedule_holds_its_quotas_and_its_parts_are_the_whole() -> None:
 
 
 def test_a_full_run_kills_as_often_as_it_promises() -> None:
-    quotas = schedule.FULL
-    assert sum(count for kind, count in quotas.items() if kind.startswith("gateway killed")) >= 200
-    assert sum(count for kind, count in quotas.items() if kind.startswith("worker killed")) >= 200
-    assert min(quotas["postgres killed"], quotas["valkey killed"]) >= 20
-    for place in ("mid-delta", "between commit and acknowledgement",
-                  "between acknowledgement and show"):  # fmt: skip
-        assert quotas[f"gateway killed {place}"] >= 20
+    plan = schedule.make(7, schedule.FULL)
+    assert schedule.shortfalls(plan, schedule.FULL) == []
+
+
+def test_too_few_hits_are_a_shortfall() -> None:
+    plan = schedule.make(7, schedule.FULL)
+    for kind, least in schedule.LEAST.items():
+        planned = {k: n for k, n in schedule.FULL.items() if k.startswith(kind)}
+        hits = {**schedule.FULL, **dict.fromkeys(planned, 0), kind: least - 1}
+        assert f"{kind}: {least - 1} hits, {least} are the least" in schedule.shortfalls(plan, hits)
+
+
+def test_a_part_has_to_hit_as_often_in_proportion() -> None:
+    plan = schedule.make(7, schedule.FULL, (1, 5))
+    planned = Counter(blow.kind for blow in plan.blows)
+    assert schedule.shortfalls(plan, planned) == []
+    assert len(schedule.shortfalls(plan, {})) > 5
+
+
+def test_what_a_machine_cannot_do_is_not_asked_for() -> None:
+    plan = schedule.make(7, schedule.FULL)
+    hits = {**schedule.FULL, "postgres full": 0}
+    assert schedule.shortfalls(plan, hits) == ["postgres full: 0 hits, 1 are the least"]
+    assert schedule.shortfalls(plan, hits, {"postgres full"}) == []

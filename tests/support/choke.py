@@ -31,6 +31,7 @@ class _Pipe:
     tail: bytes = b""
     held: bool = False
     kept: bytes = b""
+    ended: bool = False
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
@@ -137,10 +138,12 @@ class Choke:
 
     async def _release(self) -> None:
         self._marker, self._hold_all = None, False
-        for pipe in self._pipes:
+        for pipe in tuple(self._pipes):
             kept, pipe.kept, pipe.held = pipe.kept, b"", False
             if not pipe.to_client.is_closing():
                 pipe.to_client.write(kept)
+            if pipe.ended:
+                self._forget(pipe)
 
     async def _cut(self) -> None:
         self._marker, self._hold_all = None, False
@@ -196,9 +199,14 @@ class Choke:
 
     async def _finish(self, pipe: _Pipe) -> None:
         """One side has closed: so does the other, once nothing is held back any more."""
+        pipe.ended = True
         pipe.to_server.close()
         if not pipe.held:
-            pipe.to_client.close()
+            self._forget(pipe)
+
+    def _forget(self, pipe: _Pipe) -> None:
+        pipe.to_client.close()
+        self._pipes.discard(pipe)
 
 
 async def _abort(writer: asyncio.StreamWriter) -> None:

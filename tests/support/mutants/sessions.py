@@ -6,6 +6,12 @@ from support.protections import CONTROLPLANE, protection
 
 SESSIONS = (
     protection(
+        "inputs reach a worker before the acknowledgement of what came after them",
+        "tests/protocol/test_changed_before_its_turn.py"
+        "::test_what_was_accepted_before_the_turn_is_in_the_log_ends_it",
+        (f"{CONTROLPLANE}/attach/attachment.py", "            await self._inputs_first()\n", ""),
+    ),
+    protection(
         "shown only after the commit",
         "tests/sessions/test_show_after_commit.py"
         "::test_a_fact_is_shown_and_acknowledged_only_after_its_commit",

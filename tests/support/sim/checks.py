@@ -94,6 +94,8 @@ def _turns(plane: Plane, log: list[Row]) -> None:
     ended = Counter(r.body["turn_start_id"] for r in log if r.type == "span.turn_end")
     _must(all(n == 1 for n in started.values()), "a message is at most one turn", started)
     _must(all(n == 1 for n in ended.values()), "a turn ends once", ended)
+    given = Counter(r.body["tool_use_id"] for r in log if r.type == "user.tool_confirmation")
+    _must(all(n == 1 for n in given.values()), "a question has one answer", given)
     starts = sum(row.type == "span.turn_start" for row in log)
     asked = sum(len(worker.engine.cli.admitted) for worker in plane.workers.values())
     _must(asked <= starts, "the model is asked only what the log has begun", asked, starts)

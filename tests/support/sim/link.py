@@ -15,6 +15,7 @@ import grpc.aio
 from csp_worker.servicer import WorkerServicer
 from support.sim.steps import Steps
 
+TO_GATEWAY = "to the gateway"
 _ENDED = object()
 
 
@@ -51,7 +52,7 @@ class Stream:
         serving = self._serve(servicer, _Context(metadata))
         self._tasks = [
             asyncio.create_task(self._carry(self._up, self._at_worker, "to the worker")),
-            asyncio.create_task(self._carry(self._down, self._at_gateway, "to the gateway")),
+            asyncio.create_task(self._carry(self._down, self._at_gateway, TO_GATEWAY)),
             asyncio.create_task(serving, name=f"serve {name}"),
         ]
         self.broken = False
@@ -74,6 +75,11 @@ class Stream:
             yield frame
 
     # ---- what happens to it
+
+    @property
+    def on_its_way(self) -> int:
+        """Frames that the worker has sent and the gateway has not got: one waits at its point."""
+        return self._down.qsize() + 1
 
     def sever(self) -> None:
         """Nothing more passes; both sides notice."""

@@ -27,6 +27,10 @@ from support.viewer import text_message
 
 REST_ROUNDS = 120
 LETS_EACH_ROUND = 200
+LETS_TO_BIND = 12
+APPEND_FACTS = "before: append facts"
+MOST_INTERRUPTS = 3
+WORK = ["speak", "speak", "state", "ask", "finish"]
 PLACES = st.integers(0, 1)
 
 
@@ -56,6 +60,8 @@ class Machine(RuleBasedStateMachine):
         self.plane = Plane(around.loop, around.db, around.directory, around.tokens, around.jwks)
         self.failed = False
         self.said = 0
+        self.interrupted = 0
+        self.agreed = 0
 
     def _do(self, work: Callable[[], Awaitable[None] | None]) -> None:
         """One rule: the work, then quiet, then the promises."""
@@ -102,7 +108,27 @@ class Machine(RuleBasedStateMachine):
         self.said += not again
         self._do(partial(gateway.send, f"m{self.said}", text_message("hello")))
 
-    @rule(which=st.integers(0, 3), what=st.sampled_from(["speak", "speak", "state", "finish"]))
+    @rule(place=PLACES)
+    def interrupt(self, place: int) -> None:
+        """A person wants the running turn to end."""
+        gateway = self.plane.gateways[place]
+        if gateway is not None and self.interrupted < MOST_INTERRUPTS:
+            self.interrupted += 1
+            self._do(partial(gateway.send, f"i{self.interrupted}", {"type": "user.interrupt"}))
+
+    @rule(which=st.integers(0, 3))
+    def agree(self, which: int) -> None:
+        """Two people answer the same question at once, each at a gateway."""
+        asked = [tool_use for worker in self.plane.workers.values() for tool_use in worker.asked]
+        if not asked:
+            return
+        answer = {"type": "user.tool_confirmation", "tool_use_id": asked[which % len(asked)],
+                  "result": "allow"}  # fmt: skip
+        for gateway in filter(None, self.plane.gateways):
+            self.agreed += 1
+            self._do(partial(gateway.send, f"y{self.agreed}", answer))
+
+    @rule(which=st.integers(0, 3), what=st.sampled_from(WORK))
     def answer(self, which: int, what: str) -> None:
         """A CLI goes on with its answer, also one whose worker is given up."""
         self._do(partial(self._answer, which, what))
@@ -136,15 +162,26 @@ class Machine(RuleBasedStateMachine):
     def start_gateway(self, place: int) -> None:
         self._do(partial(self.plane.start_gateway, place))
 
-    @rule(which=st.integers(0, 3))
-    def kill_worker(self, which: int) -> None:
+    @rule(which=st.integers(0, 3), arrive=st.booleans())
+    def kill_worker(self, which: int, arrive: bool) -> None:
         living = self._living()
         if living:
-            self._do(partial(self.plane.kill_worker, living[which % len(living)]))
+            self._do(partial(self.plane.kill_worker, living[which % len(living)], arrive))
 
     @rule()
     def lose_sight_of_worker(self) -> None:
         self._do(self.plane.lose_sight)
+
+    @rule()
+    def give_up_worker(self) -> None:
+        """Another worker is bound while what the old one said is on its way into the log."""
+        self._do(self.plane.lose_sight)
+        self._do(self.plane.expire_lease)
+        for _ in range(LETS_TO_BIND):
+            if not (others := [p for p in self.plane.steps.waiting if p.what != APPEND_FACTS]):
+                self._do(partial(asyncio.sleep, 1.0))
+                continue
+            self._do(partial(self.plane.steps.let, others[0]))
 
     @rule(place=PLACES, which=st.integers(0, 3))
     def break_link(self, place: int, which: int) -> None:

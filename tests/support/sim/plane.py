@@ -21,6 +21,7 @@ from csp_controlplane.attach.tokens import WorkerTokens
 from csp_controlplane.domain.events import EventFactory
 from csp_controlplane.domain.fold import Fold
 from csp_controlplane.domain.principal import Principal
+from csp_controlplane.errors import Conflict
 from csp_controlplane.live.hub import Hub
 from csp_controlplane.live.subscription import Subscription
 from csp_controlplane.proxy.accounts import hash_handle
@@ -36,7 +37,7 @@ from csp_crds.agent import AgentSpec
 from csp_worker.ids import new_id
 from support.gateways import Metrics
 from support.sim.clock import VirtualLoop
-from support.sim.link import Channel, Stream
+from support.sim.link import TO_GATEWAY, Channel, Stream
 from support.sim.log import GatedDatabase
 from support.sim.steps import Steps
 from support.sim.worker import Worker
@@ -154,7 +155,12 @@ class Gateway:
             to = Target.of_row(row)
         fields = {**event, "client_id": client_id}
         type_ = fields.pop("type")
-        logged = await self._sender.send(WHO, to, [(type_, fields)], keys=[f"c:{client_id}"])
+        try:
+            logged = await self._sender.send(WHO, to, [(type_, fields)], keys=[f"c:{client_id}"])
+        except Conflict:
+            if type_ != "user.tool_confirmation":
+                raise
+            return  # somebody else was faster, or the question is gone
         self._plane.accepted[client_id] = logged[0].id
 
     async def catch_up(self) -> None:
@@ -296,12 +302,27 @@ class Plane:
                 holder,
             )
 
-    async def kill_worker(self, worker: Worker) -> None:
-        for gateway in self.gateways:
-            for stream in gateway.streams if gateway else ():
-                if worker.id in stream.name:
-                    stream.sever()
+    async def kill_worker(self, worker: Worker, frames_arrive: bool) -> None:
+        """`frames_arrive`: gateways get what it had sent before it died."""
+        streams = [
+            stream
+            for gateway in self.gateways
+            for stream in (gateway.streams if gateway else ())
+            if worker.id in stream.name
+        ]
+        for stream in streams if frames_arrive else ():
+            await self._deliver(stream)
+        for stream in streams:
+            stream.sever()
         await worker.kill()
+
+    async def _deliver(self, stream: Stream) -> None:
+        """Everything that is on its way to the gateway; nothing goes the other way meanwhile."""
+        for _ in range(stream.on_its_way):
+            for point in self.steps.of(stream.name):
+                if point.what.endswith(TO_GATEWAY):
+                    self.steps.let(point)
+            await self.loop.settle()
 
     async def lose_sight(self) -> None:
         """The runtime believes that the worker is gone. It is not: its old epoch lives on."""

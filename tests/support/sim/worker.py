@@ -104,6 +104,8 @@ class Worker:
         self.servicer = WorkerServicer(auth, self.binder)
         self.writing: str | None = None
         self.text = ""
+        self.asked: list[str] = []
+        """Tool uses about which a person is asked."""
 
     @property
     def session(self) -> Session | None:
@@ -136,6 +138,11 @@ class Worker:
         fields = {"content": [{"type": "text", "text": self.text or "at once"}]}
         self._log().emit("agent.message", fields, self.writing)
         self.writing, self.text = None, ""
+
+    def ask(self) -> None:
+        """It wants to use a tool, and a person has to agree."""
+        fields = {"name": "Bash", "input": {}, "evaluated_permission": "ask"}
+        self.asked.append(self._log().emit("agent.tool_use", fields).id)
 
     def finish(self) -> None:
         """The turn is over."""

@@ -72,6 +72,7 @@ class Attachment:
         self._facts_taken = Wakeup()
         self._due: deque[LoggedEvent] = deque()
         self._due_now = Wakeup()
+        self._due_gone = Wakeup()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._writer = False
         self._tools_ran = False
@@ -207,8 +208,18 @@ class Attachment:
                 continue
             last_seq = await self._commit_until_done(batch)
             self._archive(batch, last_seq)
+            await self._inputs_first()
             ack = pb.Ack(n=batch.last_n, last_seq=last_seq)
             await call.write(pb.GatewayFrame(ack=ack))
+
+    async def _inputs_first(self) -> None:
+        """What people did before these facts reaches the worker before their acknowledgement.
+
+        A message that was changed before its turn was in the log must not be taken as it was.
+        """
+        while self._due:
+            self._due_gone.clear()
+            await self._due_gone.wait()
 
     def _archive(self, batch: Batch, seq: int) -> None:
         types = {fact.type for fact in batch.facts}
@@ -304,8 +315,9 @@ class Attachment:
             while not self._due:
                 self._due_now.clear()
                 await self._due_now.wait()
-            event = self._due.popleft()
-            await call.write(await inputs.frame(self._core.db, self._hub.tenant, event))
+            await call.write(await inputs.frame(self._core.db, self._hub.tenant, self._due[0]))
+            self._due.popleft()
+            self._due_gone.set()
 
 
 def _end_of(error: grpc.aio.AioRpcError) -> End:
