@@ -13,6 +13,7 @@ from dataclasses import replace
 from csp_crds.base import seconds
 from csp_crds.conditions import Condition, SessionCondition, find, is_true
 from csp_crds.session import AgentSessionSpec, Phase
+from csp_operator.decide.lifetime import active_since
 from csp_operator.decide.plan import ACTIVE, Note, Says, SessionFacts, SessionPlan
 from csp_operator.views import PodView
 
@@ -242,9 +243,7 @@ def _warned(facts: SessionFacts, plan: SessionPlan, text: str) -> SessionPlan:
 
 
 def _lifetime_left(facts: SessionFacts, spec: AgentSessionSpec) -> float:
-    """Since the session was last without rest: its first claim, or the end of a pause."""
-    awake = find(facts.session.status.conditions, SessionCondition.SUSPENDED)
-    since = awake.last_transition_time if awake and awake.status == "False" else facts.now
+    since = active_since(facts.session.status, facts.now)
     return seconds(spec.lifecycle.max_lifetime) - (facts.now - since).total_seconds()
 
 
