@@ -81,7 +81,8 @@ class Lifecycle(Model):
     max_lifetime: Annotated[str, duration("1s", "720h")] = Field(
         "4h",
         description="The longest time with pods, counted from the claim; a pause starts it anew, "
-        "and time that the session waits for a pod does not count. Then the session finishes: a running turn is warned of by an Event and the condition "
+        "and time that the session waits for a pod does not count. Then the session finishes: a "
+        "running turn is warned of by an Event and the condition "
         "Finished, and has some minutes to end.",
     )
     ttl_after_finished: Annotated[str, duration("0s", "8760h")] | None = Field(
