@@ -7,14 +7,17 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from csp_controlplane.adoption import status
 from csp_controlplane.adoption.judging import Refusal
-from csp_controlplane.domain.fold import Fold, Question, Queued, Turn
+from csp_controlplane.domain.fold import Fold, Question, Queued, State, Turn
 from csp_controlplane.store.origins import Facts
 from csp_crds import names
+from support.apiserver import ApiServer
 from support.hostile_worker import fact
 from support.kube import SESSIONS, Kube, Object, condition, is_true, session
-from support.planes import ADDRESS, Planes, PlayedPod
+from support.planes import ADDRESS, Planes, PlayedPod, operator_condition, take_pod
 
 NewPod = Callable[[str], Awaitable[PlayedPod]]
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -70,6 +73,70 @@ def test_every_condition_has_a_verdict_for_every_state() -> None:
         assert verdict(found, kind) == expected, (fold, changes, kind)
         assert verdict(found, "Accepted") == ("True", "Accepted")
         assert len(found["conditions"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [("creating", "Unschedulable"), ("error", "PodLost"), ("paused", "ImagePull")],
+)
+def test_a_session_without_a_pod_says_why_in_the_operators_words(state: State, reason: str) -> None:
+    waits = operator_condition("Bound", "False", reason, "0/1 nodes are available.")
+    resource = {"status": {"conditions": [waits]}}
+    found = status.of_session(resource, facts(Fold(state), bound=False, trouble="old"), None, NOW)
+    ready = condition({"status": found}, "Ready")
+    assert (ready["reason"], ready["message"]) == (reason, "0/1 nodes are available.")
+
+
+@pytest.mark.parametrize(
+    ("fold", "bound", "reason"),
+    [
+        (Fold("active"), True, "Bound"),
+        (Fold("completed"), False, "Ended"),
+        (Fold("paused", suspended=True), False, "Suspended"),
+    ],
+)
+def test_what_the_operator_waits_for_does_not_hide_what_is_certain(
+    fold: Fold, bound: bool, reason: str
+) -> None:
+    waits = operator_condition("Bound", "False", "PodLost", "Pod p was deleted.")
+    resource = {"status": {"conditions": [waits]}}
+    found = status.of_session(resource, facts(fold, bound=bound), None, NOW)
+    assert verdict(found, "Ready")[1] == reason
+
+
+@pytest.mark.parametrize("reason", ["Claiming", "Paused", "Finished"])
+def test_a_rest_is_no_hindrance(reason: str) -> None:
+    waits = operator_condition("Bound", "False", reason, "")
+    resource = {"status": {"conditions": [waits]}}
+    found = status.of_session(resource, facts(Fold("paused"), bound=False), None, NOW)
+    assert verdict(found, "Ready")[1] == "Paused"
+
+
+async def test_one_look_with_kubectl_says_why_a_session_is_not_ready(
+    planes: Planes, kube: Kube, api_server: ApiServer
+) -> None:
+    await planes.start()
+    await kube.create(SESSIONS, session("one", ADDRESS))
+    await kube.until(SESSIONS, "one", is_true("Accepted"))
+    for reason, words in (
+        ("Unschedulable", "Pod one-1: 0/1 nodes are available: 1 Insufficient memory."),
+        ("ImagePullBackOff", "Pod one-1: Back-off pulling image."),
+    ):
+        await take_pod(kube, "one", reason, words)
+
+        def told(found: Object, reason: str = reason) -> bool:
+            return condition(found, "Ready").get("reason") == reason
+
+        found = await kube.until(SESSIONS, "one", told)
+        assert condition(found, "Ready")["message"] == words
+        # Neither writer has touched what is the other's.
+        assert condition(found, "Bound")["reason"] == reason
+        assert found["status"]["phase"] == "Pending"
+        wide = api_server.kubectl("-n", kube.namespace, "get", "as", "one", "-o", "wide")
+        assert reason in wide
+        assert words in wide
+        described = api_server.kubectl("-n", kube.namespace, "describe", "as", "one")
+        assert words in described
 
 
 def test_times_of_conditions_move_with_their_status_only() -> None:

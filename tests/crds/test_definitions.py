@@ -68,7 +68,7 @@ def test_kubectl_lists(api_server: ApiServer, kube_namespace: str) -> None:
     plain = api_server.kubectl("-n", kube_namespace, "get", "as")
     assert plain.split()[:6] == ["NAME", "PHASE", "READY", "TURN", "OWNER", "AGE"]
     wide = api_server.kubectl("-n", kube_namespace, "get", "csp", "-o", "wide")
-    assert "COST" in wide
+    assert {"WHY", "BOUND", "COST", "MESSAGE"} <= set(wide.split())
     assert "admin@example.com" in wide
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from csp_crds import names
 from support.apiserver import ApiServer
 from support.kube import (
@@ -16,6 +18,7 @@ from support.kube import (
     is_true,
     pool,
     session,
+    waiting_status,
 )
 from support.operator_process import OperatorProcess
 from support.waiting import wait_until
@@ -26,6 +29,13 @@ async def count(kube: Kube, number: int) -> None:
         return len(await kube.pods(state=names.STATE_WARM)) == number
 
     await wait_until(right, 30, f"{number} waiting pods")
+
+
+def bound_says(reason: str) -> Callable[[Object], bool]:
+    return lambda item: condition(item, "Bound").get("reason") == reason
+
+
+unscheduled_says = bound_says("Unschedulable")
 
 
 async def test_kubectl_scale_changes_how_many_wait(
@@ -102,15 +112,36 @@ async def test_the_schedulers_words_are_in_the_conditions(
     await kube.merge("pods", pod["metadata"]["name"], status, sub="status")
     found = await kube.until(POOLS, "default", is_true("Unschedulable"))
     assert condition(found, "Unschedulable")["message"] == words
-    # A session that needs a pod of its own hears it as well.
+    # A session that waits for one of the pool's, and one that needs its own, hear it as well.
+    await kube.create(SESSIONS, session("patient", coldStart="Wait"))
+    told = await kube.until(SESSIONS, "patient", unscheduled_says)
+    assert words in condition(told, "Bound")["message"]
     await kube.create(SESSIONS, session("big"))
     made = await kube.until(SESSIONS, "big", lambda item: (item.get("status") or {}).get("pod"))
     name = made["status"]["pod"]["name"]
     await kube.merge("pods", name, status, sub="status")
-    told = await kube.until(
-        SESSIONS, "big", lambda item: condition(item, "Bound").get("reason") == "Unschedulable"
-    )
+    told = await kube.until(SESSIONS, "big", unscheduled_says)
     assert words in condition(told, "Bound")["message"]
+
+
+async def test_a_session_that_waits_tells_what_ails_the_pool_as_it_changes(
+    kube: Kube, node: StandInNode, operator: OperatorProcess
+) -> None:
+    node.hold()
+    await kube.create(POOLS, pool(scaling={"targetSpare": 1, "cooldownSeconds": 0}))
+    await count(kube, 1)
+    await kube.create(SESSIONS, session("patient", coldStart="Wait"))
+    await kube.until(SESSIONS, "patient", bound_says("WaitingForWarmPod"))
+    (pod,) = await kube.pods()
+    name = pod["metadata"]["name"]
+    words = 'Back-off pulling image "example.invalid/csp-worker:1"'
+    await kube.merge("pods", name, waiting_status("ImagePullBackOff", words), sub="status")
+    told = await kube.until(SESSIONS, "patient", bound_says("ImagePull"))
+    assert words in condition(told, "Bound")["message"]
+    await kube.merge("pods", name, waiting_status("ContainerCreating", ""), sub="status")
+    await kube.until(SESSIONS, "patient", bound_says("WaitingForWarmPod"))
+    node.go_on()
+    await kube.until(SESSIONS, "patient", bound)
 
 
 async def test_what_the_api_server_refuses_is_told(

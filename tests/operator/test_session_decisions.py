@@ -10,7 +10,7 @@ from csp_operator.decide.plan import Knobs, SessionFacts, SessionPlan
 from csp_operator.decide.session_status import is_written, status_of
 from csp_operator.decide.sessions import decide_session, rebind_delay
 from csp_operator.views import PodView, SessionView
-from support.views import NOW, claimed_pod, condition, named, session_view
+from support.views import NOW, ago, claimed_pod, condition, named, session_view
 
 KNOBS = Knobs(stable_s=600, turn_grace_s=600, idle_margin_s=60)
 
@@ -33,7 +33,13 @@ def bound_status(since: float = 60, **more: Any) -> dict[str, Any]:
         condition("Finished", "False", "Running", since),
         *more.pop("conditions", ()),
     )
-    return {"phase": "Bound", "pod": named("p1", since), "conditions": conditions, **more}
+    return {
+        "phase": "Bound",
+        "pod": named("p1", since),
+        "active_since": ago(since),
+        "conditions": conditions,
+        **more,
+    }
 
 
 def dropped(plan: SessionPlan) -> dict[str, str]:
@@ -249,6 +255,48 @@ def test_max_lifetime_never_cuts_a_turn_without_saying_so(
     plan = decide(session, claimed_pod())
     assert (plan.phase, plan.finished.reason) == (phase, reason)
     assert says in plan.finished.message
+
+
+HOUR = {"lifecycle": {"maxLifetime": "1h"}}
+
+
+@pytest.mark.parametrize("reason", ["WaitingForWarmPod", "PoolNotFound", "PodStarting"])
+@pytest.mark.parametrize("woken", [False, True], ids=["new", "woken"])
+def test_a_wait_for_the_first_pod_is_no_time_with_pods(reason: str, woken: bool) -> None:
+    conditions = (
+        condition("Bound", "False", reason, 90_000 if woken else 9000),
+        condition("Suspended", "False", "Active", 9000),
+    )
+    session = session_view(HOUR, {"phase": "Pending", "conditions": conditions})
+    plan = decide(session, claimed_pod("p1"))
+    assert (plan.phase, plan.look_again_s) == ("Bound", 3600)
+    assert status_of(session, plan, NOW).active_since == NOW
+
+
+def test_a_wait_between_two_pods_is_no_time_with_pods() -> None:
+    conditions = (condition("Bound", "False", "WaitingForWarmPod", 9000),)
+    status = {"phase": "Pending", "active_since": ago(9000 + 600), "conditions": conditions}
+    session = session_view(HOUR, status)
+    waiting = decide(session)
+    assert status_of(session, waiting, NOW).active_since == ago(9600)
+    plan = decide(session, claimed_pod("p2"))
+    assert (plan.phase, plan.look_again_s) == ("Bound", 3000)
+    written = status_of(session, plan, NOW)
+    assert written.active_since == ago(600)
+    # Once it is written it stays.
+    again = session_view(HOUR, written.model_dump())
+    assert status_of(again, decide(again, claimed_pod("p2")), NOW).active_since == ago(600)
+
+
+def test_a_rebind_without_a_wait_gives_no_new_time() -> None:
+    session = session_view(HOUR, bound_status(since=3000))
+    plan = decide(session, claimed_pod("p2"), gone="p1")
+    assert (plan.phase, plan.look_again_s) == ("Bound", 600)
+
+
+def test_a_rest_starts_the_time_anew() -> None:
+    session = session_view({"suspend": True, **HOUR}, bound_status(since=3000))
+    assert status_of(session, decide(session, claimed_pod()), NOW).active_since is None
 
 
 READY = condition("Ready", "True")

@@ -289,6 +289,20 @@ def ready_status(ip: str) -> Object:
     return {"status": {"phase": "Running", "podIP": ip, "conditions": [ready]}}
 
 
+def waiting_status(reason: str, message: str) -> Object:
+    """Of a pod whose container the kubelet has not started, and why not."""
+    waiting = {"waiting": {"reason": reason, "message": message}}
+    state = {
+        "name": names.WORKER_CONTAINER,
+        "state": waiting,
+        "ready": False,
+        "restartCount": 0,
+        "image": "",
+        "imageID": "",
+    }
+    return {"status": {"phase": "Pending", "containerStatuses": [state]}}
+
+
 def ended_status(reason: str = "Error", code: int = 137) -> Object:
     """Of a pod whose container has ended."""
     ended = {"terminated": {"reason": reason, "exitCode": code}}

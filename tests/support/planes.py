@@ -114,9 +114,10 @@ class PlayedPod(HostileWorker):
         )
 
 
-async def take_pod(kube: Kube, name: str, reason: str = "PodLost") -> Object:
-    """As the operator says it when the session has no pod any more."""
-    status = {"phase": "Pending", "conditions": [operator_condition("Bound", "False", reason)]}
+async def take_pod(kube: Kube, name: str, reason: str = "PodLost", message: str = "") -> Object:
+    """As the operator says it when the session has no pod, or none any more."""
+    unbound = operator_condition("Bound", "False", reason, message)
+    status = {"phase": "Pending", "conditions": [unbound]}
     return await kube.apply_status(SESSIONS, name, names.OPERATOR_MANAGER, status)
 
 

@@ -29,13 +29,15 @@ _SESSION_COLUMNS = (
     _column("Turn", _condition("TurnActive", "status"), "Whether it is working."),
     _column("Owner", ".spec.owner", "Whose session it is."),
     _column("Age", ".metadata.creationTimestamp", "Since its creation.", type="date"),
-    _column("Why", _condition("Bound", "reason"), "The reason of Bound.", **_WIDE),
+    _column("Why", _condition("Ready", "reason"), "Why it is ready or not.", **_WIDE),
+    _column("Bound", _condition("Bound", "reason"), "Why it has a pod or none.", **_WIDE),
     _column("Pool", ".spec.poolRef.name", "Where its pod comes from.", **_WIDE),
     _column("Pod", ".status.pod.name", "Its pod.", **_WIDE),
     _column("Start", ".status.pod.start", "How its pod came.", **_WIDE),
     _column("Cost", ".status.cost", "Spent, in US dollars.", **_WIDE),
     _column("Active", ".status.lastActivity", "The last turn's edge.", type="date", **_WIDE),
     _column("Session", ".status.sessionId", "Its id in the API.", **_WIDE),
+    _column("Message", _condition("Ready", "message"), "The same in a sentence.", **_WIDE),
 )
 _POOL_COLUMNS = (
     _column("Warm", ".status.warm", "Pods that wait and are ready.", type="integer"),

@@ -80,8 +80,9 @@ class Lifecycle(Model):
     )
     max_lifetime: Annotated[str, duration("1s", "720h")] = Field(
         "4h",
-        description="The longest time with pods, counted from the claim; a pause starts it anew. "
-        "Then the session finishes: a running turn is warned of by an Event and the condition "
+        description="The longest time with pods, counted from the claim; a pause starts it anew, "
+        "and time that the session waits for a pod does not count. Then the session finishes: a "
+        "running turn is warned of by an Event and the condition "
         "Finished, and has some minutes to end.",
     )
     ttl_after_finished: Annotated[str, duration("0s", "8760h")] | None = Field(
@@ -223,6 +224,11 @@ class AgentSessionStatus(Model):
     )
     pod: SessionPod | None = Field(None, description="The session's pod, while it has one.")
     rebinds: int | None = Field(None, ge=0, description="Pods in a row that were lost.")
+    active_since: datetime | None = Field(
+        None,
+        description="When maxLifetime began: the first claim since the session was made or woken, "
+        "later by as long as it waited for another pod.",
+    )
     # The control plane's
     session_id: str | None = Field(None, description="Id in the API and on the page (sesn_...).")
     claude_session_id: str | None = Field(None, description="Id of the conversation in the CLI.")

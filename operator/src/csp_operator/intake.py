@@ -55,6 +55,7 @@ class Intake:
             self._core.look_at_pool(*name)
         elif change.old.status != change.new.status:
             self._core.look_at_pool(*name, _READY_SETTLE_S)
+            self._core.hear_of_pool(change)
 
     def pod(self, resource: Object, *, gone: bool = False) -> None:
         if gone:

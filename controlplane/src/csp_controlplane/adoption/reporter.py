@@ -55,6 +55,7 @@ class Reporter:
         self._work: Coalescer[Session] = Coalescer("report", self._report, WORKERS)
         self._written_at: dict[str, float] = {}
         self._last: dict[str, dict[str, Any]] = {}
+        self._hindered: dict[str, tuple[str, str] | None] = {}
         self.approvals: Approvals | None = None
         self.idlers: Idlers | None = None
 
@@ -63,15 +64,21 @@ class Reporter:
         self._work.mark((tenant, session))
 
     def edited(self, tenant: str, session: str, resource: Resource) -> None:
-        """The resource has changed: somebody else may have written over the report."""
+        """The resource has changed: somebody else may have written over the report, or the
+        operator says something else about the pod, which is what the report says while it has
+        nothing of its own to say."""
         last = self._last.get(session)
-        if last is None or status.differ(status.written(resource), last):
+        hindered = status.hindrance(resource)
+        told = self._hindered.get(session)
+        if last is None or hindered != told or status.differ(status.written(resource), last):
+            self._hindered[session] = hindered
             self._work.mark((tenant, session))
 
     def forget(self, session: str) -> None:
         """The session has no resource any more."""
         self._written_at.pop(session, None)
         self._last.pop(session, None)
+        self._hindered.pop(session, None)
 
     async def run(self) -> None:
         """Until cancelled."""

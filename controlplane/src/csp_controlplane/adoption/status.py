@@ -12,6 +12,7 @@ from typing import Any
 
 from csp_controlplane.adoption.judging import Refusal
 from csp_controlplane.domain.fold import Fold
+from csp_controlplane.runtime.kubernetes.sight import sight_of
 from csp_controlplane.store.origins import Facts
 from csp_crds.conditions import (
     CONTROL_PLANE_CONDITIONS,
@@ -24,6 +25,9 @@ from csp_crds.conditions import (
 MAX_RESULT = 1024
 SOFT = ("cost", "lastActivity")
 """Fields whose change alone is no reason to write at once."""
+
+_NO_HINDRANCE = ("", "Claiming", "Looking", "Paused", "Suspended", "Finished", "NotAccepted")
+"""Reasons of an unbound session that are over in a moment or are said in other words here."""
 
 _OWN = ("sessionId", "claudeSessionId", "cost", "lastActivity", "result")
 Verdict = tuple[bool, str, str]
@@ -48,7 +52,7 @@ def of_session(
     fold = facts.fold
     verdicts = {
         SessionCondition.ACCEPTED: (True, "Accepted", "The session exists."),
-        SessionCondition.READY: _ready(facts),
+        SessionCondition.READY: _ready(resource, facts),
         SessionCondition.TURN_ACTIVE: _turn(fold),
         SessionCondition.AWAITING_APPROVAL: _approval(fold),
         SessionCondition.BUDGET_EXHAUSTED: _budget(facts),
@@ -119,21 +123,32 @@ def _conditions(
     return made
 
 
-def _ready(facts: Facts) -> Verdict:
+def _ready(resource: Mapping[str, Any], facts: Facts) -> Verdict:
     fold = facts.fold
     if facts.bound and fold.state in ("active", "running"):
         return True, "Bound", "The session's worker is bound to its log."
     if fold.suspended:
         return False, "Suspended", "The session is suspended (spec.suspend)."
+    if fold.state == "completed":
+        return False, "Ended", "The session is over. Its log is kept."
+    if (waits := hindrance(resource)) is not None:
+        return False, *waits
     match fold.state:
         case "paused":
             return False, "Paused", "The session rests. A message wakes it."
-        case "completed":
-            return False, "Ended", "The session is over. Its log is kept."
         case "error":
             return False, "WorkerLost", facts.trouble or "A new worker is being prepared."
         case _:
             return False, "Binding", "The session's worker is being prepared."
+
+
+def hindrance(resource: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Why the session has no pod, reason and sentence as the operator has them: the scheduler's or
+    the kubelet's words, or what is wrong with the pool. None when it has one, or rests."""
+    sight = sight_of(dict(resource))
+    if sight.rest or sight.waiting is None or sight.waiting_reason in _NO_HINDRANCE:
+        return None
+    return sight.waiting_reason, sight.waiting
 
 
 def _turn(fold: Fold) -> Verdict:

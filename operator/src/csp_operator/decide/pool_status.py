@@ -9,7 +9,7 @@ from csp_crds import names
 from csp_crds.conditions import Condition, PoolCondition, Status, find, renewed
 from csp_crds.pool import AgentPoolStatus
 from csp_operator.decide.pools import Census
-from csp_operator.views import PodView, PoolView
+from csp_operator.views import PodView, PoolView, Trouble
 
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 
@@ -67,6 +67,14 @@ def broken_status(pool: PoolView, reason: str, message: str, now: datetime) -> A
     return pool.status.model_copy(
         update={"observed_generation": pool.generation, "conditions": (*rest, broken)}
     )
+
+
+def trouble_of(status: AgentPoolStatus) -> Trouble | None:
+    """Why no pod becomes ready, in the words that the pool's status has for it."""
+    found = find(status.conditions, PoolCondition.PROGRESSING)
+    if found is None or found.status != "False":
+        return None
+    return Trouble(found.reason, found.message)
 
 
 def _progress(

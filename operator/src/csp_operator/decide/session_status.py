@@ -8,6 +8,7 @@ from typing import Any
 from csp_crds import names
 from csp_crds.conditions import OPERATOR_CONDITIONS, Condition, SessionCondition, find, renewed
 from csp_crds.session import AgentSessionStatus, SessionPod, Start
+from csp_operator.decide.lifetime import active_since
 from csp_operator.decide.plan import Says, SessionPlan
 from csp_operator.views import PodView, SessionView
 
@@ -24,6 +25,7 @@ def status_of(session: SessionView, plan: SessionPlan, now: datetime) -> AgentSe
         observed_generation=session.generation,
         pod=_pod(session, plan.pod, now) if plan.pod else None,
         rebinds=plan.rebinds,
+        active_since=_active_since(session, plan, now),
         conditions=(
             condition(SessionCondition.BOUND, plan.bound),
             condition(SessionCondition.SUSPENDED, plan.suspended),
@@ -41,6 +43,7 @@ def is_written(session: SessionView, status: AgentSessionStatus) -> bool:
         and present.observed_generation == status.observed_generation
         and present.pod == status.pod
         and (present.rebinds or 0) == (status.rebinds or 0)
+        and present.active_since == status.active_since
         and ours == status.conditions
     )
 
@@ -72,6 +75,14 @@ def start_of(session: SessionView, pod: PodView) -> Start:
 def cold_prefix(session: SessionView) -> str:
     """Pods that are made for a session begin like this."""
     return f"{session.name[:40].rstrip('-.')}-{session.uid[:8]}-"
+
+
+def _active_since(session: SessionView, plan: SessionPlan, now: datetime) -> datetime | None:
+    if plan.suspended.status == "True":
+        return None
+    if plan.phase == "Bound":
+        return active_since(session.status, now)
+    return session.status.active_since
 
 
 def _pod(session: SessionView, pod: PodView, now: datetime) -> SessionPod:

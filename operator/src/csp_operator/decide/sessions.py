@@ -13,11 +13,15 @@ from dataclasses import replace
 from csp_crds.base import seconds
 from csp_crds.conditions import Condition, SessionCondition, find, is_true
 from csp_crds.session import AgentSessionSpec, Phase
+from csp_operator.decide.lifetime import active_since
 from csp_operator.decide.plan import ACTIVE, Note, Says, SessionFacts, SessionPlan
-from csp_operator.views import PodView
+from csp_operator.decide.pool_status import trouble_of
+from csp_operator.views import PodView, PoolView
 
 BACKOFF_CAP_S = 300.0
 _LOST = "PodLost"
+_WAITING = "WaitingForWarmPod"
+_USUAL = ("Claiming", "Looking", "PodStarting", _LOST, "NotAccepted")
 
 
 def decide_session(facts: SessionFacts) -> SessionPlan:
@@ -137,6 +141,22 @@ def starting(pod: PodView) -> Says:
     return Says("False", "PodStarting", f"Pod {pod.name} starts.")
 
 
+def waiting(pool: PoolView) -> Says:
+    """Why a session waits for a warm pod: what keeps the pool from having one, if that is known."""
+    text = f"Waits for a warm pod of AgentPool {pool.name}"
+    trouble = trouble_of(pool.status)
+    if trouble is not None:
+        return Says("False", trouble.reason, f"{text}: {trouble.message or trouble.reason}")
+    if pool.spec is not None and not pool.spec.scaling.wanted:
+        return Says("False", _WAITING, f"{text}, which keeps none: its scaling.targetSpare is 0.")
+    return Says("False", _WAITING, f"{text}.")
+
+
+def hinders(plan: SessionPlan) -> bool:
+    """Whether something is in the session's way that a person may want to do something about."""
+    return plan.phase in ("Pending", "Starting") and plan.bound.reason not in _USUAL
+
+
 def bound_to(pod: PodView) -> Says:
     return Says("True", "Claimed", f"Pod {pod.name} is the session's.")
 
@@ -242,9 +262,7 @@ def _warned(facts: SessionFacts, plan: SessionPlan, text: str) -> SessionPlan:
 
 
 def _lifetime_left(facts: SessionFacts, spec: AgentSessionSpec) -> float:
-    """Since the session was last without rest: its first claim, or the end of a pause."""
-    awake = find(facts.session.status.conditions, SessionCondition.SUSPENDED)
-    since = awake.last_transition_time if awake and awake.status == "False" else facts.now
+    since = active_since(facts.session.status, facts.now)
     return seconds(spec.lifecycle.max_lifetime) - (facts.now - since).total_seconds()
 
 

@@ -9,11 +9,12 @@ from csp_operator.api.client import KubeApi
 from csp_operator.api.errors import Conflict, NotFound
 from csp_operator.api.resources import PODS
 from csp_operator.clock import ServerClock
+from csp_operator.decide.pool_status import trouble_of
 from csp_operator.metrics import OperatorMetrics
 from csp_operator.notes import Notes
 from csp_operator.queue import Key, WorkQueue
 from csp_operator.settings import OperatorSettings
-from csp_operator.store import Name, Store
+from csp_operator.store import Change, Name, Store
 from csp_operator.surroundings import Blueprints
 from csp_operator.views import PodView, PoolView, SessionView
 
@@ -87,6 +88,12 @@ class Core:
         """The pool itself has changed: whoever waits for it is judged anew."""
         for session in list(self.waiting.get(pool, ())):
             self.queue.add(Key("session", *session))
+
+    def hear_of_pool(self, change: Change[PoolView]) -> None:
+        """Whoever waits for the pool tells why: not only that it has no pod, but what ails it."""
+        old, new = change
+        if new is not None and trouble_of(new.status) != (trouble_of(old.status) if old else None):
+            self.wake_all_waiting(Name(new.namespace, new.name))
 
     def pool_of(self, session: SessionView) -> PoolView | None:
         if session.spec is None:

@@ -263,7 +263,7 @@ class PoolReconciler:
             answer = await self._core.api.apply_status(POOLS, pool.namespace, pool.name, body)
         except NotFound:
             return
-        self._core.store.put_pool(answer)
+        self._core.hear_of_pool(self._core.store.put_pool(answer))
 
 
 def _in_order(status: AgentPoolStatus) -> AgentPoolStatus:

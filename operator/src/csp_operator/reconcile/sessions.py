@@ -13,8 +13,16 @@ from csp_operator.activity import Activity
 from csp_operator.api.errors import ApiError, Away, Conflict, Forbidden, Invalid, NotFound
 from csp_operator.api.resources import PODS, SESSIONS
 from csp_operator.decide.plan import Knobs, Note, Says, SessionFacts, SessionPlan
+from csp_operator.decide.pool_status import trouble_of
 from csp_operator.decide.session_status import apply_body, is_written, start_of, status_of
-from csp_operator.decide.sessions import bound_to, decide_session, finish, starting
+from csp_operator.decide.sessions import (
+    bound_to,
+    decide_session,
+    finish,
+    hinders,
+    starting,
+    waiting,
+)
 from csp_operator.reconcile.claim import Claimer
 from csp_operator.reconcile.core import Core
 from csp_operator.store import Name
@@ -114,11 +122,13 @@ class SessionReconciler:
             return replace(plan, phase="Bound", bound=bound_to(pod), pod=pod)
         if spec.cold_start == "Reject":
             text = f"AgentPool {pool.name} has no warm pod and coldStart is Reject."
+            trouble = trouble_of(pool.status)
+            if trouble is not None:
+                text = f"{text} {trouble.message or trouble.reason}"
             return finish(facts, "Failed", "NoWarmPod", text)
         if spec.cold_start == "Wait":
             core.wait_for_pod(session, pool_name)
-            text = f"Waits for a warm pod of AgentPool {pool.name}."
-            return replace(plan, bound=Says("False", "WaitingForWarmPod", text))
+            return replace(plan, bound=waiting(pool))
         return await self._start_cold(session, plan)
 
     async def _start_cold(self, session: SessionView, plan: SessionPlan) -> SessionPlan:
@@ -174,7 +184,7 @@ class SessionReconciler:
         if plan.phase == "Bound" and plan.pod is not None and plan.pod.uid != before:
             start = start_of(session, plan.pod)
             return (*plan.notes, Note("Normal", "Bound", f"Pod {plan.pod.name} ({start})."))
-        if plan.bound.reason in ("PoolNotFound", "PodRefused", "WaitingForWarmPod", "Invalid"):
+        if hinders(plan):
             return (*plan.notes, Note("Warning", plan.bound.reason, plan.bound.message))
         return plan.notes
 
