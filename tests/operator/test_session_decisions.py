@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from csp_crds.conditions import Condition, Status
 from csp_operator.decide.plan import Knobs, SessionFacts, SessionPlan
 from csp_operator.decide.session_status import is_written, status_of
-from csp_operator.decide.sessions import decide_session, rebind_delay
+from csp_operator.decide.sessions import decide_session, rebind_delay, waiting
 from csp_operator.views import PodView, SessionView
-from support.views import NOW, claimed_pod, condition, named, session_view
+from support.views import NOW, claimed_pod, condition, named, pool_view, session_view
 
 KNOBS = Knobs(stable_s=600, turn_grace_s=600, idle_margin_s=60)
 
@@ -274,6 +275,28 @@ def test_idle_is_only_what_the_control_plane_says_and_long_enough(
     plan = decide(session_view(status=status), claimed_pod(), quiet=quiet)
     assert plan.pause is pauses
     assert plan.phase == "Bound"
+
+
+# ---- a session that waits
+
+WAITS = "Waits for a warm pod of AgentPool default."
+
+
+@pytest.mark.parametrize(
+    ("progressing", "message"),
+    [
+        (None, WAITS),
+        ("True", WAITS),
+        ("False", f"{WAITS} None comes: Back-off pulling image"),
+    ],
+)
+def test_who_waits_says_what_the_pool_says(progressing: Status | None, message: str) -> None:
+    conditions: tuple[Condition, ...] = ()
+    if progressing is not None:
+        progress = condition("Progressing", progressing)
+        conditions = (progress.model_copy(update={"message": "Back-off pulling image"}),)
+    says = waiting(pool_view(conditions))
+    assert (says.status, says.reason, says.message) == ("False", "WaitingForWarmPod", message)
 
 
 # ---- the status

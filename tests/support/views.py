@@ -7,8 +7,9 @@ from typing import Any
 
 from csp_crds import names
 from csp_crds.conditions import Condition, Status
+from csp_crds.pool import AgentPoolSpec, AgentPoolStatus
 from csp_crds.session import AgentSessionSpec, AgentSessionStatus, SessionPod
-from csp_operator.views import PodView, SessionView
+from csp_operator.views import PodView, PoolView, SessionView
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -96,3 +97,17 @@ def session_view(
         "invalid": None,
     }
     return SessionView(**(values | changes))
+
+
+def pool_view(conditions: tuple[Condition, ...] = ()) -> PoolView:
+    return PoolView(
+        namespace="ns",
+        name="default",
+        uid="pool-uid",
+        version=1,
+        generation=1,
+        deleting=False,
+        spec=AgentPoolSpec.model_validate({"template": {"image": "i"}}),
+        status=AgentPoolStatus(conditions=conditions),
+        invalid=None,
+    )

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from csp_crds.base import seconds
-from csp_crds.conditions import Condition, SessionCondition, find, is_true
+from csp_crds.conditions import Condition, PoolCondition, SessionCondition, find, is_true
 from csp_crds.session import AgentSessionSpec, Phase
 from csp_operator.decide.plan import ACTIVE, Note, Says, SessionFacts, SessionPlan
-from csp_operator.views import PodView
+from csp_operator.views import PodView, PoolView
 
 BACKOFF_CAP_S = 300.0
 _LOST = "PodLost"
@@ -135,6 +135,15 @@ def starting(pod: PodView) -> Says:
         text = pod.trouble.message or pod.trouble.reason
         return Says("False", _reason(pod.trouble.reason), f"Pod {pod.name}: {text}")
     return Says("False", "PodStarting", f"Pod {pod.name} starts.")
+
+
+def waiting(pool: PoolView) -> Says:
+    """That there is no warm pod, with what the pool itself says about why none comes."""
+    text = f"Waits for a warm pod of AgentPool {pool.name}."
+    progress = find(pool.status.conditions, PoolCondition.PROGRESSING)
+    if progress is not None and progress.status == "False":
+        text = f"{text} None comes: {progress.message}"
+    return Says("False", "WaitingForWarmPod", text)
 
 
 def bound_to(pod: PodView) -> Says:

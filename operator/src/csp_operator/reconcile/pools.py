@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from csp_crds import names
+from csp_crds.conditions import PoolCondition, find
 from csp_crds.pool import AgentPoolSpec, AgentPoolStatus
 from csp_operator.api.errors import ApiError, Away, Conflict, NotFound
 from csp_operator.api.resources import PODS, POOLS
@@ -264,6 +265,15 @@ class PoolReconciler:
         except NotFound:
             return
         self._core.store.put_pool(answer)
+        if _trouble(status) != _trouble(pool.status):
+            # Whoever waits says why.
+            self._core.wake_all_waiting(Name(pool.namespace, pool.name))
+
+
+def _trouble(status: AgentPoolStatus) -> str:
+    """Why no pod comes; nothing while they do."""
+    progress = find(status.conditions, PoolCondition.PROGRESSING)
+    return progress.message if progress is not None and progress.status == "False" else ""
 
 
 def _in_order(status: AgentPoolStatus) -> AgentPoolStatus:

@@ -14,7 +14,13 @@ from csp_operator.api.errors import ApiError, Away, Conflict, Forbidden, Invalid
 from csp_operator.api.resources import PODS, SESSIONS
 from csp_operator.decide.plan import Knobs, Note, Says, SessionFacts, SessionPlan
 from csp_operator.decide.session_status import apply_body, is_written, start_of, status_of
-from csp_operator.decide.sessions import bound_to, decide_session, finish, starting
+from csp_operator.decide.sessions import (
+    bound_to,
+    decide_session,
+    finish,
+    starting,
+    waiting,
+)
 from csp_operator.reconcile.claim import Claimer
 from csp_operator.reconcile.core import Core
 from csp_operator.store import Name
@@ -117,8 +123,7 @@ class SessionReconciler:
             return finish(facts, "Failed", "NoWarmPod", text)
         if spec.cold_start == "Wait":
             core.wait_for_pod(session, pool_name)
-            text = f"Waits for a warm pod of AgentPool {pool.name}."
-            return replace(plan, bound=Says("False", "WaitingForWarmPod", text))
+            return replace(plan, bound=waiting(pool))
         return await self._start_cold(session, plan)
 
     async def _start_cold(self, session: SessionView, plan: SessionPlan) -> SessionPlan:
