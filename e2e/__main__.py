@@ -18,6 +18,7 @@ from e2e.installation import Installation
 from e2e.node import binaries, packages
 from e2e.node.native import NativeCluster
 from e2e.node.report import say
+from e2e.node.traces import traces
 
 # Making the cluster and its images takes what it takes; a test does not.
 _PYTEST = ("-p", "no:xdist", "--capture=sys", "--timeout=900", "-o", "timeout_func_only=true")
@@ -44,11 +45,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "up":
                 _up()
             case "test":
-                return pytest.main([*_PYTEST, "e2e/tests", *further])
+                before = traces()
+                outcome = int(pytest.main([*_PYTEST, "e2e/tests", *further]))
+                return outcome or _left_over(before)
     except binaries.MissingBinaries as reason:
         say(str(reason))
         return 1
     return 0
+
+
+def _left_over(before: set[str]) -> int:
+    """1 when something of the node is still on the machine."""
+    left = sorted(traces() - before)
+    for trace in left:
+        say(f"LEFT OVER: {trace}")
+    if not left:
+        say("nothing of the node is left: no process, link, mount, control group or directory")
+    return 1 if left else 0
 
 
 def _images() -> None:

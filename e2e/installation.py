@@ -76,9 +76,9 @@ class Installation:
         found = json.loads(self.csp("get", *arguments, "-o", "json"))
         return found["items"] if found["kind"] == "List" else found
 
-    def apply(self, *objects: Mapping[str, Any]) -> None:
+    def apply(self, *objects: Mapping[str, Any], namespace: str = NAMESPACE) -> None:
         items = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
-        self.csp("apply", "-f", "-", input=json.dumps(items))
+        self.kubectl("-n", namespace, "apply", "-f", "-", input=json.dumps(items))
 
     def helm(self, *arguments: str, timeout: float = 400) -> str:
         program = str(binaries.require("helm")["helm"])

@@ -10,13 +10,12 @@ from contextlib import suppress
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from support.waiting import wait_until
-
 
 class Recorder:
     """Follows one session from its first event until `close`."""
 
     def __init__(self, url: str, session_id: str, headers: Mapping[str, str]) -> None:
+        self.session_id = session_id
         base = url.replace("http://", "ws://", 1)
         self._address = f"{base}/api/v1/sessions/{session_id}/ws"
         self._headers = dict(headers)
@@ -25,9 +24,6 @@ class Recorder:
         self.frames: list[str] = []
         """Of facts, as they came."""
         self._task = asyncio.create_task(self._record(), name="recorder")
-
-    async def until(self, seq: int, deadline: float = 60) -> None:
-        await wait_until(lambda: self.seq >= seq, deadline, f"the recorder having seen {seq}")
 
     async def close(self) -> None:
         self._task.cancel()

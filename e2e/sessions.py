@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from e2e.installation import OWNER, Installation
+from e2e.installation import NAMESPACE, OWNER, Installation
 from support.play import log_of as read_log
 from support.play import new_session, settled
-from support.viewer import Viewer
+from support.viewer import Event, Viewer
 from support.waiting import wait_until
 
 KIND = "agentsession"
@@ -35,12 +37,17 @@ def condition(found: Resource, type_: str) -> Resource:
 
 
 async def until_condition(
-    installation: Installation, name: str, type_: str, status: str = "True", deadline: float = 90
+    installation: Installation,
+    name: str,
+    type_: str,
+    status: str = "True",
+    deadline: float = 90,
+    namespace: str = NAMESPACE,
 ) -> Resource:
     """The session's resource once the condition has that status."""
 
     def seen() -> Resource | None:
-        found: Resource = installation.get(KIND, name)
+        found: Resource = installation.get(KIND, name, "-n", namespace)
         return found if condition(found, type_).get("status") == status else None
 
     found = await wait_until(seen, deadline, f"{type_}={status} of {name}", interval=0.3)
@@ -85,6 +92,51 @@ async def watching(
         assert answer.status_code == 200, answer.text
 
 
+async def another_pod(installation: Installation, name: str, old_uid: str) -> str:
+    """The UID of the pod that the session is Ready in after it lost that one."""
+
+    def found() -> str | None:
+        session = installation.get(KIND, name)
+        pod = session["status"].get("pod") or {}
+        ready = condition(session, "Ready").get("status") == "True"
+        return pod["uid"] if ready and pod.get("uid") not in (None, old_uid) else None
+
+    uid = await wait_until(found, 120, f"{name} being Ready in another pod", interval=0.3)
+    assert uid is not None
+    return uid
+
+
+def ended(viewer: Viewer, message: Event) -> Event | None:
+    """The end of the message's turn, if it has been shown."""
+    ends = (e for e in viewer.of("span.turn_end") if message["id"] in e["message_ids"])
+    return next(ends, None)
+
+
+async def followed(viewer: Viewer, message: Event, deadline: float = 180) -> Event:
+    """The end of the message's turn, over as many connections as it takes."""
+    async with asyncio.timeout(deadline):
+        while (end := ended(viewer, message)) is None:
+            if viewer.closed is not None:
+                await viewer.connect(deadline=60)
+            await viewer.until(
+                lambda: viewer.closed is not None or ended(viewer, message) is not None,
+                f"the end of the turn of {message['id']}",
+                deadline,
+            )
+    return end
+
+
+async def allowed(viewer: Viewer, after: int = 0) -> None:
+    """The tool that is asked for beyond this seq is allowed."""
+    await viewer.answer(await viewer.fact("agent.tool_use", after=after, deadline=180))
+
+
+def results(viewer: Viewer) -> list[str]:
+    """What the tools that were run have said, in order."""
+    contents = [event["content"] for event in viewer.of("agent.tool_result")]
+    return ["".join(block.get("text", "") for block in content) for content in contents]
+
+
 async def log_of(installation: Installation, session_id: str) -> list[dict[str, Any]]:
     """The whole log."""
     async with installation.client() as client:
@@ -102,3 +154,9 @@ def database_log(installation: Installation, session_id: str) -> list[bytes]:
         "exec", "csp-postgresql-0", "--", "/bin/sh", "-c", f'{psql} "{query}"'
     )
     return [bytes.fromhex(line) for line in printed.splitlines()]
+
+
+def shown_is_stored(installation: Installation, viewer: Viewer) -> None:
+    """Raises AssertionError unless the viewer was shown what PostgreSQL holds, and all of it."""
+    stored = database_log(installation, viewer.session_id)
+    assert [json.loads(event) for event in stored] == viewer.facts

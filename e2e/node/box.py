@@ -22,12 +22,16 @@ from pathlib import Path
 
 import psutil
 
+from e2e.node.cgroups import PREFIX as GROUPS
 from e2e.node.cgroups import Cgroups
 from support.processes import ServerProcess
 from support.waiting import wait_until_sync
 
 _INIT = Path(__file__).with_name("box_init.py")
-_PREFIX = "csp-node-"
+PREFIX = "csp-node-"
+"""Of the directories of boxes."""
+MARK = "CSP_E2E_NODE"
+"""In the environment of what is started in a box: its directory."""
 _BOXES = 10
 
 
@@ -63,9 +67,9 @@ class Box:
     """Fresh namespaces and a directory. `close()` ends every process in it and removes all."""
 
     def __init__(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self.directory = Path(tempfile.mkdtemp(prefix=PREFIX))
         self.addresses = Addresses(_free_number())
-        self.cgroups = Cgroups(f"csp-e2e-{self.addresses.number}")
+        self.cgroups = Cgroups(f"{GROUPS}{self.addresses.number}")
         self._programs: list[InsideProcess] = []
         self._holder = ServerProcess(
             [
@@ -75,6 +79,7 @@ class Box:
                 sys.executable, "-I", "-S", _INIT, self.directory,
             ],
             log=self.directory / "box.log",
+            environment={MARK: str(self.directory)},
         )  # fmt: skip
 
     def open(self) -> None:
@@ -103,7 +108,11 @@ class Box:
     def inside(self, arguments: Sequence[str | Path], *, name: str) -> InsideProcess:
         """Starts a program in all of the box's namespaces."""
         enter = ("/usr/bin/nsenter", "--target", str(self.init), "--net", "--mount", "--pid")
-        program = InsideProcess([*enter, *arguments], log=self.directory / f"{name}.log")
+        program = InsideProcess(
+            [*enter, *arguments],
+            log=self.directory / f"{name}.log",
+            environment={MARK: str(self.directory)},
+        )
         self._programs.append(program)
         return program
 
@@ -181,13 +190,13 @@ class InsideProcess(ServerProcess):
 
 def remove_leftovers() -> None:
     """What a killed run could not: directories and control groups whose box is gone."""
-    for directory in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    for directory in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         marker = str(directory)
         if not any(marker in " ".join(_arguments(p)) for p in psutil.process_iter()):
             _remove(directory)
     for number in range(_BOXES):
         if not Path("/sys/class/net", Addresses(number).link).exists():
-            Cgroups(f"csp-e2e-{number}").remove()
+            Cgroups(f"{GROUPS}{number}").remove()
 
 
 def _remove(directory: Path) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from support.waiting import wait_until_sync
 
+PREFIX = "csp-e2e-"
+"""Of the names of groups."""
+
 _ROOT = Path("/sys/fs/cgroup")
 # A group competes with each single process beside it, and starts with the weight of one: all pods
 # together would get as much of a busy machine as one compiler does.
@@ -19,17 +22,13 @@ class Cgroups:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    @property
-    def unified(self) -> bool:
-        return (_ROOT / "cgroup.controllers").exists()
-
     def create(self) -> None:
-        for parent in self._hierarchies():
+        for parent in _hierarchies():
             group = parent / self.name
             group.mkdir(exist_ok=True)
             # A new cpuset is empty, and the kernel refuses processes in an empty one.
             for file in ("cpuset.cpus", "cpuset.mems"):
-                if not self.unified and (group / file).exists():
+                if not _unified() and (group / file).exists():
                     (group / file).write_text((parent / file).read_text())
             for file, weight in _WEIGHTS.items():
                 if (group / file).exists():
@@ -37,7 +36,7 @@ class Cgroups:
 
     def remove(self) -> None:
         """Of groups that have no process left, from the innermost."""
-        for parent in self._hierarchies():
+        for parent in _hierarchies():
             group = parent / self.name
             if not group.exists():
                 continue
@@ -45,10 +44,20 @@ class Cgroups:
                 _remove(inner)
             _remove(group)
 
-    def _hierarchies(self) -> list[Path]:
-        if self.unified:
-            return [_ROOT]
-        return [entry for entry in _ROOT.iterdir() if entry.is_dir() and not entry.is_symlink()]
+
+def groups() -> list[Path]:
+    """The outermost groups of all nodes, in every hierarchy."""
+    return [group for parent in _hierarchies() for group in parent.glob(f"{PREFIX}*")]
+
+
+def _unified() -> bool:
+    return (_ROOT / "cgroup.controllers").exists()
+
+
+def _hierarchies() -> list[Path]:
+    if _unified():
+        return [_ROOT]
+    return [entry for entry in _ROOT.iterdir() if entry.is_dir() and not entry.is_symlink()]
 
 
 def _remove(group: Path) -> None:

@@ -16,6 +16,9 @@ from typing import Any
 from e2e.node import binaries
 from e2e.node.provider import run
 from e2e.node.report import say
+from support.waiting import wait_until_sync
+
+_MANIFESTS = "/etc/kubernetes/manifests"
 
 
 class KindCluster:
@@ -59,6 +62,27 @@ class KindCluster:
             "then kill -9 ${p#/proc/}; fi; done"
         )
         run(["docker", "exec", node, "sh", "-c", script])
+
+    def stop_api_server(self) -> None:
+        # The node's kubelet runs what lies in this folder.
+        self._move_api_server(_MANIFESTS, "/root")
+
+    def start_api_server(self) -> None:
+        self._move_api_server("/root", _MANIFESTS)
+        answers = [binaries.require("kubectl")["kubectl"], "--kubeconfig", self.kubeconfig]
+
+        def ready() -> bool:
+            try:
+                return run([*answers, "get", "--raw", "/readyz"]) == "ok"
+            except RuntimeError:
+                return False
+
+        wait_until_sync(ready, 180, "the API server being ready again")
+
+    def _move_api_server(self, source: str, target: str) -> None:
+        name = "kube-apiserver.yaml"
+        moved = ("mv", f"{source}/{name}", f"{target}/{name}")
+        run(["docker", "exec", f"{self._name}-control-plane", *moved])
 
     def close(self) -> None:
         run(["kind", "delete", "cluster", "--name", self._name], timeout=120)

@@ -121,6 +121,13 @@ class NativeCluster:
         if not killed:
             raise RuntimeError(f"no process of the pod {pod_uid} runs {program}")
 
+    def stop_api_server(self) -> None:
+        self.head.stop_api_server()
+
+    def start_api_server(self) -> None:
+        self.head.start_api_server()
+        wait_until_sync(self._node_ready, 120, "the node being Ready again")
+
     def close(self) -> None:
         if self._names is not None:
             self._names.kill()

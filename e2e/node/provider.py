@@ -32,6 +32,12 @@ class Cluster(Protocol):
     def kill_in_pod(self, pod_uid: str, program: str) -> None:
         """SIGKILL to the processes of a pod that run this program."""
 
+    def stop_api_server(self) -> None:
+        """It goes away; everything that talks to it lives on."""
+
+    def start_api_server(self) -> None:
+        """Returns when it is ready again, with what it had."""
+
     def close(self) -> None: ...
 
 

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from e2e.installation import NAMESPACE, Installation
-from e2e.sessions import pod_of, watching
-from support.play import say, script
+from e2e.sessions import allowed, pod_of, results, watching
+from support.play import bash, say, script
 
 _REACH = """
 import json, socket, sys
@@ -62,13 +62,15 @@ def test_only_the_proxies_are_within_reach(installation: Installation) -> None:
             if "sessionplane.io/pool" in pod["metadata"]["labels"]
         },
         "cloud metadata": ("169.254.169.254", 80),
+        "the internet": ("1.1.1.1", 443),
     }
     assert reached(installation, spare, allowed) == set(allowed)
     open_ = reached(installation, spare, forbidden)
     if open_ and not policies_are_enforced(installation):
         pytest.skip(
-            f"THE NETWORK PLUGIN IGNORES POLICIES: reached {sorted(open_)}. What "
-            "the policies allow is checked by tests/chart."
+            "UNVERIFIED HERE: the network plugin ignores policies, as the native node's bridge "
+            f"does, and lets a worker reach {sorted(open_)}. On a cluster that enforces them this "
+            "test fails instead. What the policies allow is checked by tests/chart."
         )
     assert open_ == set()
 
@@ -103,23 +105,38 @@ def test_a_worker_holds_no_secret(installation: Installation) -> None:
     assert "No such file" in seen, "a service account's token"
 
 
-async def test_the_model_proxy_refuses_a_handle_that_is_made_up(
+def asked_with(installation: Installation, pod: str, handle: str) -> str:
+    """The model proxy's status for a request from inside that pod with this handle."""
+    body = {
+        "model": "claude-sonnet-4-5",
+        "max_tokens": 10,
+        "messages": [{"role": "user", "content": "hello"}],
+    }
+    asked = (
+        "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*",
+        "-H", f"x-api-key: {handle}", "-H", "content-type: application/json",
+        "-d", json.dumps(body), "http://csp-model-proxy:8402/v1/messages",
+    )  # fmt: skip
+    return installation.csp("exec", pod, "--", *asked)
+
+
+async def test_the_model_proxy_refuses_a_handle_that_is_stolen_or_made_up(
     installation: Installation,
 ) -> None:
-    async with watching(installation) as viewer:
-        await viewer.turn(script(say("hello")), deadline=120)
-        pod = pod_of(installation, viewer.session_id)["name"]
-        body = {
-            "model": "claude-sonnet-4-5",
-            "max_tokens": 10,
-            "messages": [{"role": "user", "content": "hello"}],
-        }
-        asked = (
-            "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*",
-            "-H", "x-api-key: csph_stolen", "-H", "content-type: application/json",
-            "-d", json.dumps(body), "http://csp-model-proxy:8402/v1/messages",
-        )  # fmt: skip
-        assert installation.csp("exec", pod, "--", *asked) == "401"
+    """A handle is its own worker's: its agent can read it, and another one has no use for it."""
+    async with watching(installation) as owner, watching(installation) as thief:
+        tells = bash('printf "%s" "$ANTHROPIC_API_KEY"')
+        message = await owner.say(script(tells, say("That is it.")))
+        await allowed(owner)
+        await owner.turn_end(message, deadline=180)
+        (handle,) = results(owner)
+        await thief.turn(script(say("hello")), deadline=180)
+        its_own = pod_of(installation, owner.session_id)["name"]
+        another = pod_of(installation, thief.session_id)["name"]
+        assert asked_with(installation, its_own, handle) == "200"
+        assert asked_with(installation, another, handle) == "401"
+        assert asked_with(installation, its_own, "csph_made_up") == "401"
+        assert (await owner.turn(script(say("I go on."))))["outcome"] == "completed"
 
 
 def test_the_workers_file_system_is_read_only_and_nobody_is_root(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 
 from e2e.installation import Installation
 from e2e.sessions import (
     KIND,
-    database_log,
+    another_pod,
+    ended,
+    followed,
+    name_of,
     pod_of,
     pods,
     resource,
+    shown_is_stored,
     until_condition,
     watching,
 )
@@ -69,12 +74,10 @@ async def test_a_gateway_pod_deleted_in_mid_stream_costs_its_client_nothing(
             if viewer.closed is None:
                 await replace_gateway(installation, gateway)
         await viewer.gone(60)
-        await viewer.connect(deadline=60)
-        end = await viewer.turn_end(message, deadline=120)
+        end = await followed(viewer, message)
         assert end["outcome"] == "completed"
         assert viewer.text() == "tick " * 150
-        stored = database_log(installation, viewer.session_id)
-        assert [json.loads(event) for event in stored] == viewer.facts
+        shown_is_stored(installation, viewer)
     installation.ready()
 
 
@@ -85,12 +88,18 @@ async def test_a_postgresql_that_restarts_in_mid_turn_loses_no_fact(
         await viewer.turn(script(say("kept")), deadline=120)
         message = await viewer.say(script(slow(200, pause=0.1, word="tick ")))
         await viewer.partial(20, deadline=120)
-        installation.csp("delete", "pod", "csp-postgresql-0", "--wait=true")
-        installation.ready()
-        await viewer.connect(deadline=120)
-        await viewer.turn_end(message, deadline=180)
+        # In a thread: what is shown meanwhile is read meanwhile.
+        await asyncio.to_thread(
+            installation.csp, "delete", "pod", "csp-postgresql-0", "--wait=true"
+        )
+        assert ended(viewer, message) is None, "the database went in mid-turn"
+        await asyncio.to_thread(installation.ready)
+        end = await followed(viewer, message)
+        assert end["outcome"] == "completed"
+        assert viewer.text() == "kept" + "tick " * 200
         await viewer.turn(script(say("afterwards")), deadline=120)
-        assert viewer.text().startswith("kept") and viewer.text().endswith("afterwards")
+        assert viewer.text().endswith("afterwards")
+        shown_is_stored(installation, viewer)
 
 
 async def test_a_service_whose_address_changes_is_followed(installation: Installation) -> None:
@@ -102,6 +111,7 @@ async def test_a_service_whose_address_changes_is_followed(installation: Install
         service["metadata"].pop(field)
     async with watching(installation) as viewer:
         await viewer.turn(script(say("before")), deadline=120)
+        pod = pod_of(installation, viewer.session_id)
         installation.csp("delete", "service", "csp-model-proxy", "--wait=true")
         # A taker of the old address, so that it cannot come back by chance.
         blocker = {
@@ -115,12 +125,17 @@ async def test_a_service_whose_address_changes_is_followed(installation: Install
         new = installation.get("service", "csp-model-proxy")["spec"]["clusterIP"]
         assert new != old
 
-        def followed() -> bool:
+        def known() -> bool:
             spares = pods(installation, "warm")
-            known = all(new in json.dumps(pod["spec"]) for pod in spares)
-            return known and bool(installation.warm_pods())
+            followed = all(new in json.dumps(pod["spec"]) for pod in spares)
+            return followed and bool(installation.warm_pods())
 
-        await wait_until(followed, 120, "warm pods that know the new address", interval=1)
+        await wait_until(known, 120, "warm pods that know the new address", interval=1)
         async with watching(installation) as other:
             await other.turn(script(say("at the new one")), deadline=120)
+        # Who was there before goes on in a pod that knows it.
+        assert await another_pod(installation, name_of(viewer.session_id), pod["uid"])
+        end = await viewer.turn(script(say(", and after")), deadline=180)
+        assert end["outcome"] == "completed"
+        assert viewer.text() == "before, and after"
         installation.csp("delete", "service", "old-address", "--wait=true")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+from urllib.parse import urlsplit
+
 from playwright.async_api import Browser, expect
 
-from e2e.installation import Installation
+from e2e.installation import NAMESPACE, Installation
 from e2e.node import packages
 from e2e.proxy import ReverseProxy
-from e2e.sessions import KIND, name_of, pod_of, watching
+from e2e.sessions import KIND, name_of, pod_of, resource, until_condition, watching
 from support.play import bash, say, script, slow
 from support.viewer import Viewer
 from support.visitor import Visitor
@@ -37,6 +41,34 @@ async def test_a_person_chats_through_a_reverse_proxy_and_a_tool_runs_in_the_pod
         await profile.close()
     async with installation.client() as client:
         assert (await client.delete(f"/sessions/{session_id}")).status_code == 200
+
+
+async def test_a_session_born_by_kubectl_is_opened_in_the_page(
+    installation: Installation, browser: Browser, tmp_path: Path
+) -> None:
+    """By the way that the operators' page shows: a link, and a port that is forwarded."""
+    installation.apply(resource("born", prompt=script(say("Born on the cluster."))))
+    await until_condition(installation, "born", "Ready", deadline=120)
+    found = await until_condition(installation, "born", "TurnActive", "False")
+    link = installation.csp("exec", "deploy/csp-gateway", "--", "csp", "login").strip()
+    address = urlsplit(link)
+    assert address.port is not None, link
+    forward = ("port-forward", "service/csp-gateway", str(address.port))
+    log = tmp_path / "forward.log"
+    with installation.follow("-n", NAMESPACE, *forward, log=log) as forwarded:
+        await asyncio.to_thread(forwarded.wait_listening, address.port)
+        profile = await browser.new_context(locale="en-GB")
+        visitor = Visitor(await profile.new_page(), f"{address.scheme}://{address.netloc}")
+        visitor.listen()
+        await visitor.follow(link)
+        await expect(visitor.composer).to_be_visible(timeout=30_000)
+        await visitor.open(found["status"]["sessionId"])
+        await expect(visitor.kind("answer").last).to_have_text("Born on the cluster.")
+        await visitor.turn(script(say("And gone on with in the page.")))
+        await expect(visitor.kind("answer").last).to_have_text("And gone on with in the page.")
+        assert visitor.complaints == []
+        await profile.close()
+    installation.csp("delete", KIND, "born", "--wait=true")
 
 
 async def test_two_replicas_show_the_same_session_at_the_same_time(

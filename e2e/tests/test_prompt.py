@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from e2e.installation import Installation
-from e2e.sessions import KIND, condition, log_of, resource, until_condition
+from e2e.sessions import KIND, Resource, condition, log_of, resource, until_condition
 from support.play import bash, say, script
+from support.waiting import wait_until
 
 
 async def test_an_applied_prompt_ends_with_its_answer_in_the_log_and_in_the_status(
     installation: Installation,
 ) -> None:
+    began = datetime.now(UTC) - timedelta(seconds=1)  # times in a status are whole seconds
     installation.apply(resource("greeting", prompt=script(say("Good morning."))))
     finished = await until_condition(installation, "greeting", "Ready")
     session_id = finished["status"]["sessionId"]
     assert re.fullmatch(r"sesn_\w+", session_id)
     await until_condition(installation, "greeting", "TurnActive", "False")
-    found = installation.get(KIND, "greeting")
-    assert found["status"]["result"] == "Good morning."
+
+    async with installation.client() as client:
+
+        async def accounted() -> Resource | None:
+            """The cost is settled after the answer, and told at most every 30 s."""
+            status: Resource = installation.get(KIND, "greeting")["status"]
+            counted = (await client.get(f"/sessions/{session_id}")).json()["cost_usd"]
+            told = float(status.get("cost") or 0)
+            return status if told > 0 and told == pytest.approx(counted, abs=1e-6) else None
+
+        status = await wait_until(accounted, 90, "the status telling what it cost", interval=0.5)
+    assert status is not None
+    assert status["result"] == "Good morning."
+    assert status["claudeSessionId"]
+    assert began <= datetime.fromisoformat(status["lastActivity"]) <= datetime.now(UTC)
     log = await log_of(installation, session_id)
     said = [event for event in log if event["type"] == "agent.message"]
     assert said[-1]["content"][0]["text"] == "Good morning."

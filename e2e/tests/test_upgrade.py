@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
-import json
+from collections.abc import Callable
 
 from e2e.images.build import IMAGES, VERSION, derive
 from e2e.installation import NAMESPACE, RELEASE, Installation
@@ -11,14 +12,18 @@ from e2e.recorder import Recorder
 from e2e.sessions import (
     KIND,
     database_log,
+    ended,
+    followed,
     log_of,
     pod_of,
     pods,
     resource,
+    shown_is_stored,
     until_condition,
     watching,
 )
 from support.play import say, script, slow
+from support.viewer import Event, Viewer
 from support.waiting import wait_until
 
 _NEXT = f"{VERSION}-next"
@@ -31,7 +36,30 @@ def next_version(installation: Installation) -> None:
         installation.cluster.load(derive(image, f"{name}:{_NEXT}", "ENV CSP_E2E_NEXT=1"))
 
 
-async def test_an_upgrade_in_mid_stream_loses_no_event_and_leaves_the_pod_alone(
+async def through(viewer: Viewer, message: Event, work: Callable[[], object]) -> Event:
+    """The end of the message's turn, which must go on while this work takes its gateways away."""
+    # In a thread: the viewer reads as it would if somebody else did this.
+    working = asyncio.create_task(asyncio.to_thread(work), name="release")
+    await viewer.gone(240)
+    assert ended(viewer, message) is None, "the gateway went in mid-turn"
+    end = await followed(viewer, message, deadline=240)
+    await working
+    return end
+
+
+async def recorded(installation: Installation, recorder: Recorder) -> list[bytes]:
+    """The log in PostgreSQL, once all of it has come to the recorder."""
+
+    def whole() -> list[bytes] | None:
+        stored = database_log(installation, recorder.session_id)
+        return stored if len(stored) == recorder.seq else None
+
+    found = await wait_until(whole, 60, "the recorder having the whole log", interval=0.5)
+    assert found is not None
+    return found
+
+
+async def test_an_upgrade_and_its_rollback_in_mid_stream_lose_no_event_and_leave_the_pod_alone(
     installation: Installation,
 ) -> None:
     next_version(installation)
@@ -40,17 +68,14 @@ async def test_an_upgrade_in_mid_stream_loses_no_event_and_leaves_the_pod_alone(
         recorder = Recorder(installation.url, viewer.session_id, installation.headers)
         await viewer.turn(script(say("first")), deadline=120)
         pod = pod_of(installation, viewer.session_id)
-        message = await viewer.say(script(slow(600, pause=0.1, word="tick ")))
+        message = await viewer.say(script(slow(900, pause=0.1, word="tick ")))
         await viewer.partial(20)
         installation.values["gateway"] = {"image": {"tag": _NEXT}}
         installation.values["worker"] = {"image": {"tag": _NEXT}}
         installation.values["pools"]["default"]["template"]["podLabels"] = {"release": "next"}
-        installation.upgrade(wait=False)
-        await viewer.gone(120)
-        await viewer.connect(deadline=60)
-        end = await viewer.turn_end(message, deadline=180)
+        end = await through(viewer, message, lambda: installation.upgrade(wait=False))
         assert end["outcome"] == "completed"
-        assert viewer.text() == "first" + "tick " * 600
+        assert viewer.text() == "first" + "tick " * 900
         assert pod_of(installation, viewer.session_id)["uid"] == pod["uid"], "claimed: left alone"
         installation.ready()
         await wait_until(
@@ -62,23 +87,22 @@ async def test_an_upgrade_in_mid_stream_loses_no_event_and_leaves_the_pod_alone(
             "warm pods of the new template",
             interval=1,
         )
-        stored = database_log(installation, viewer.session_id)
-        await recorder.until(len(stored))
-        await recorder.close()
-        recorder.holds(stored)
-        assert recorder.connections > 1
+        recorder.holds(await recorded(installation, recorder))
+        connections = recorder.connections
+        assert connections > 1
 
-        message = await viewer.say(script(slow(300, pause=0.1, word="tock ")))
+        message = await viewer.say(script(slow(600, pause=0.1, word="tock ")))
         await viewer.partial(20)
-        installation.helm("rollback", RELEASE, "--wait", "--timeout=300s")
+        rollback = ("rollback", RELEASE, "--wait", "--timeout=300s")
+        end = await through(viewer, message, lambda: installation.helm(*rollback))
         installation.values = before
-        await viewer.gone(120)
-        await viewer.connect(deadline=60)
-        end = await viewer.turn_end(message, deadline=180)
         assert end["outcome"] == "completed"
-        assert [json.loads(event) for event in database_log(installation, viewer.session_id)] == (
-            viewer.facts
-        )
+        assert viewer.text() == "first" + "tick " * 900 + "tock " * 600
+        assert pod_of(installation, viewer.session_id)["uid"] == pod["uid"], "claimed: left alone"
+        recorder.holds(await recorded(installation, recorder))
+        assert recorder.connections > connections
+        await recorder.close()
+        shown_is_stored(installation, viewer)
     installation.ready()
 
 
@@ -89,19 +113,49 @@ async def test_a_namespace_that_is_deleted_takes_its_sessions_and_nothing_else(
     before = copy.deepcopy(installation.values)
     installation.kubectl("create", "namespace", other)
     try:
-        installation.values["tenants"] = {NAMESPACE: "local", other: "team"}
+        # Sessions made through the API are written where the tenant's first namespace is.
+        installation.values["tenants"] = {NAMESPACE: "local", other: "local"}
         installation.upgrade()
         async with watching(installation) as viewer:
             await viewer.turn(script(say("here")), deadline=120)
+            beside = pod_of(installation, viewer.session_id)
             installation.kubectl(
                 "-n", other, "wait", "agentpool/default", "--for=condition=Available",
                 "--timeout=120s", timeout=150,
             )  # fmt: skip
-            installation.kubectl("delete", "namespace", other, "--wait=true", timeout=200)
+            guest = resource("guest", prompt=script(say("I am a guest.")))
+            installation.apply(guest, namespace=other)
+            await until_condition(installation, "guest", "Ready", namespace=other)
+            found = await until_condition(
+                installation, "guest", "TurnActive", "False", namespace=other
+            )
+            session_id = found["status"]["sessionId"]
+            history = await log_of(installation, session_id)
+            await asyncio.to_thread(
+                installation.kubectl, "delete", "namespace", other, "--wait=true", timeout=200
+            )
             assert (await viewer.turn(script(say("still"))))["outcome"] == "completed"
+            assert pod_of(installation, viewer.session_id)["uid"] == beside["uid"]
+            assert viewer.text() == "herestill"
+            await rests(installation, session_id)
+            assert (await log_of(installation, session_id))[: len(history)] == history
+        async with installation.client() as client:
+            assert (await client.delete(f"/sessions/{session_id}")).status_code == 200
     finally:
         installation.values = before
         installation.upgrade()
+        installation.kubectl("delete", "namespace", other, "--ignore-not-found", timeout=200)
+
+
+async def rests(installation: Installation, session_id: str) -> None:
+    """The session is paused: what went was its place, and nobody ended it."""
+    async with installation.client() as client:
+
+        async def paused() -> bool:
+            session = (await client.get(f"/sessions/{session_id}")).json()
+            return bool(session["state"] == "paused")
+
+        await wait_until(paused, 60, f"{session_id} being paused", interval=0.5)
 
 
 def running(installation: Installation) -> list[str]:

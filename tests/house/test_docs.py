@@ -50,7 +50,7 @@ def test_every_test_that_the_pages_name_exists() -> None:
     named = {
         (page.name, path, name)
         for page in _pages()
-        for path, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text())
+        for path, name in re.findall(r"`((?:e2e/)?tests/[\w/]+\.py)::(\w+)`", page.read_text())
     }
     assert named, "the table of faults names tests"
     missing = [

@@ -9,7 +9,7 @@ import pytest
 
 from csp_controlplane.domain.ids import new_id
 from csp_controlplane.proxy.accounts import Accounts, hash_handle
-from csp_controlplane.proxy.ledger import Ledger, Reservation, Settlement
+from csp_controlplane.proxy.ledger import Handle, Ledger, Reservation, Settlement
 from csp_controlplane.proxy.refusals import Refusal
 from csp_controlplane.proxy.settings import ProxySettings
 from csp_controlplane.proxy.usage import Usage
@@ -30,7 +30,7 @@ async def test_known_handle_is_served_from_memory_until_its_time_or_budget_ends(
     database_url: str, db: Database
 ) -> None:
     session = await bind_session(db)
-    handle, clock = hash_handle(session.handle), Clock()
+    handle, clock = Handle(hash_handle(session.handle), None), Clock()
     own = await Database.connect(database_url)
     accounts = Accounts(Ledger(own), ProxySettings(), clock, new_id)
     confirmed = await accounts.reserve(handle, MODEL, 100)
@@ -56,6 +56,20 @@ async def test_known_handle_is_served_from_memory_until_its_time_or_budget_ends(
         await accounts.check(handle)
 
 
+async def test_a_handle_that_was_confirmed_for_one_address_is_not_served_to_another_from_memory(
+    database_url: str, db: Database
+) -> None:
+    session = await bind_session(db, "10.0.0.1:7443")
+    handle = Handle(hash_handle(session.handle), "10.0.0.1")
+    own = await Database.connect(database_url)
+    accounts = Accounts(Ledger(own), ProxySettings(), Clock(), new_id)
+    await accounts.reserve(handle, MODEL, 100)
+    await own.close()
+    await accounts.reserve(handle, MODEL, 100)
+    with pytest.raises(Refusal, match="database has been away"):
+        await accounts.reserve(handle._replace(peer="10.0.0.2"), MODEL, 100)
+
+
 async def test_handle_that_was_never_confirmed_is_not_served_from_memory(
     database_url: str, db: Database
 ) -> None:
@@ -64,7 +78,7 @@ async def test_handle_that_was_never_confirmed_is_not_served_from_memory(
     accounts = Accounts(Ledger(own), ProxySettings(), Clock(), new_id)
     await own.close()
     with pytest.raises(Refusal, match="database has been away"):
-        await accounts.reserve(hash_handle(session.handle), MODEL, 100)
+        await accounts.reserve(Handle(hash_handle(session.handle), None), MODEL, 100)
 
 
 async def test_a_budget_is_overdrawn_by_one_request_at_most(
@@ -75,7 +89,7 @@ async def test_a_budget_is_overdrawn_by_one_request_at_most(
         await connection.execute(
             "update sessions set budget_microusd = 150 where id = $1", session.id
         )
-    handle = hash_handle(session.handle)
+    handle = Handle(hash_handle(session.handle), None)
     ledger = Ledger(db)
     accounts = Accounts(ledger, ProxySettings(), Clock(), new_id)
     together = await asyncio.gather(

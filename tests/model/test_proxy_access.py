@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -20,6 +21,7 @@ from support.models import (
     BoundSession,
     ProxyServer,
     ScriptedServer,
+    bind_session,
     body,
     metrics,
     post,
@@ -67,6 +69,35 @@ async def test_next_epoch_revokes_the_last_ones_handle(
         await worker.messages.create(**body("hi"))
     async with post(proxy.url, successor.handle, body("hi")) as response:
         assert response.status == 200
+
+
+async def status_from(address: str, proxy: ProxyServer, session: BoundSession) -> int:
+    """Of a request with the session's handle that comes from this address of the machine."""
+    connector = aiohttp.TCPConnector(local_addr=(address, 0))
+    async with (
+        aiohttp.ClientSession(connector=connector) as client,
+        client.post(
+            proxy.url + "/v1/messages",
+            json=body("hi"),
+            # Nobody becomes another by saying so.
+            headers={"x-api-key": session.handle, "x-forwarded-for": "127.0.0.71"},
+        ) as response,
+    ):
+        await response.read()
+        return response.status
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs all of 127.0.0.0/8")
+async def test_a_live_handle_is_refused_from_the_address_of_another_sessions_worker(
+    proxy: ProxyServer, db: Database
+) -> None:
+    owner = await bind_session(db, "127.0.0.71:7443")
+    thief = await bind_session(db, "127.0.0.72:7443")
+    assert await status_from("127.0.0.71", proxy, owner) == 200
+    assert await status_from("127.0.0.72", proxy, owner) == 401
+    assert await status_from("127.0.0.72", proxy, thief) == 200
+    # A network may hide who is whose: what is no worker's address says nothing.
+    assert await status_from("127.0.0.73", proxy, owner) == 200
 
 
 async def test_handle_is_accepted_as_bearer_token(

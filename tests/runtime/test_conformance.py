@@ -124,14 +124,18 @@ async def test_a_worker_is_never_used_again(harness: RuntimeHarness) -> None:
     assert second.worker_id != first.worker_id
 
 
-async def test_files_outlive_a_worker_and_end_with_the_session(harness: RuntimeHarness) -> None:
+async def test_files_outlive_a_worker_where_the_runtime_says_so_and_end_with_the_session(
+    harness: RuntimeHarness,
+) -> None:
     await harness.runtime.create("sesn_1", "local", SPEC)
     await harness.runtime.wait_ready("sesn_1", READY_S)
+    assert not await harness.has_file("sesn_1")
     await harness.leave_file("sesn_1")
+    assert await harness.has_file("sesn_1")
     await harness.runtime.delete("sesn_1")
-    assert await harness.has_file("sesn_1") == harness.runtime.keeps_files
     await harness.runtime.create("sesn_1", "local", SPEC)
     await harness.runtime.wait_ready("sesn_1", READY_S)
+    assert await harness.has_file("sesn_1") == harness.runtime.keeps_files
     await harness.runtime.purge("sesn_1")
     await harness.runtime.purge("sesn_1")
     assert not await harness.has_file("sesn_1")

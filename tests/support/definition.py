@@ -57,6 +57,8 @@ OBSERVED_ELSEWHERE = {
 }  # fmt: skip
 
 
+TYPED = "/compact look at @/etc/hostname"
+"""What a CLI that expands prompts takes for a command and for the contents of a file."""
 SPARE = spec(**FIXED, limits=CLAIMED["limits"])
 """What a spare is started with that can become AGENT."""
 
@@ -66,7 +68,8 @@ async def fields_that_do_not_arrive(
 ) -> set[str]:
     """Runs a turn of AGENT in a worker (`pid`) that is bound and attached."""
     end = await bound.turn(
-        script(
+        f"{TYPED} "
+        + script(
             tool("Bash", command="echo $GIVEN_BY_DEFINITION"),
             tool("mcp__echo__shout", text="loud"),
             tool("StructuredOutput", a="x"),
@@ -93,13 +96,19 @@ async def fields_that_do_not_arrive(
         "effort": (first.get("output_config") or {}).get("effort") == "low",
         "betas": "context-1m-2025-08-07" in first["headers"]["anthropic-beta"],
         "env": result_of(bound, "agent.tool_result") == "env-here",
-        "verbatim_prompts": True,  # below
+        "verbatim_prompts": is_as_typed(json.dumps(first["messages"])),
     }
     assert set(AgentSpec.model_fields) - OBSERVED_ELSEWHERE == set(seen)
     seen["limits.max_turns"] = value_of(command, "--max-turns") == "7"
     seen["limits.task_budget_tokens"] = value_of(command, "--task-budget") == "50000"
     seen["the handle"] = first["headers"]["x-api-key"] == bound.handle
     return {name for name, reached in seen.items() if not reached}
+
+
+def is_as_typed(asked: str) -> bool:
+    """Whether the model was asked TYPED itself, and not for what it may stand for."""
+    contents = Path("/etc/hostname").read_text().strip()
+    return TYPED in asked and f"{contents}\\n" not in asked
 
 
 def arguments(pid: int) -> list[str]:

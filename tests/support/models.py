@@ -114,7 +114,7 @@ class BoundSession:
     handle: str
 
 
-async def bind_session(db: Database) -> BoundSession:
+async def bind_session(db: Database, endpoint: str = "unix:/nowhere") -> BoundSession:
     """A new session of a new user, bound to a worker that does not exist."""
     session, user, handle = new_id("sesn"), new_id("user"), secrets.token_urlsafe(32)
     async with db.tenant(TENANT) as connection:
@@ -144,10 +144,12 @@ async def bind_session(db: Database) -> BoundSession:
             fold=Fold(),
         ),
     )
-    return await rebind(db, session, handle)
+    return await rebind(db, session, handle, endpoint)
 
 
-async def rebind(db: Database, session: str, handle: str) -> BoundSession:
+async def rebind(
+    db: Database, session: str, handle: str, endpoint: str = "unix:/nowhere"
+) -> BoundSession:
     """Opens the session's next epoch, which ends the last one."""
     assert await sessions.take_lease(db, TENANT, session, "test", 60)
     epoch = await sessions.open_epoch(
@@ -156,7 +158,7 @@ async def rebind(db: Database, session: str, handle: str) -> BoundSession:
         session,
         holder="test",
         worker_id=new_id("wrkr"),
-        endpoint="unix:/nowhere",
+        endpoint=endpoint,
         handle_hash=hash_handle(handle),
     )
     assert epoch is not None

@@ -56,7 +56,7 @@ class RuntimeHarness(Protocol):
         """A file in the session's working directory, as its agent may leave one."""
 
     async def has_file(self, session_id: str) -> bool:
-        """Whether that file is still there."""
+        """Whether the session's worker, or its next one, finds that file."""
 
     async def go_away(self) -> None:
         """What the runtime talks to stops answering; workers live on."""
@@ -167,10 +167,22 @@ class KubernetesHarness:
         self._cluster.kubelet.kill(worker.worker_id)
 
     async def leave_file(self, session_id: str) -> None:
-        """The runtime keeps no files: the control plane's archive does (tests/adoption)."""
+        workspace = await self._workspace(session_id)
+        assert workspace is not None
+        workspace.mkdir(parents=True, exist_ok=True)
+        (workspace / "file").write_text("kept")
 
     async def has_file(self, session_id: str) -> bool:
-        return self.runtime.keeps_files
+        workspace = await self._workspace(session_id)
+        return workspace is not None and (workspace / "file").exists()
+
+    async def _workspace(self, session_id: str) -> Path | None:
+        """On the disk of the pod that is the session's; the control plane's archive, which carries
+        files from pod to pod, is not the runtime's (tests/adoption)."""
+        worker = await self.runtime.endpoint(session_id)
+        if worker is None:
+            return None
+        return self._cluster.kubelet.workspaces(worker.worker_id) / session_id
 
     async def go_away(self) -> None:
         await asyncio.to_thread(self._cluster.server.stop)

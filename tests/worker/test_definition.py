@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from csp_crds.agent import Limits
-from support.definition import AGENT, SPARE, fields_that_do_not_arrive
+from support.definition import AGENT, SPARE, TYPED, fields_that_do_not_arrive, is_as_typed
 from support.worker_client import (
     Gateway,
     ModelRequests,
@@ -49,11 +48,9 @@ async def test_what_it_asks_of_the_model_belongs_to_the_trace_of_its_bind(
 
 
 async def test_prompts_arrive_as_typed(bound: Gateway, model_requests: ModelRequests) -> None:
-    await bound.turn("/compact look at @/etc/hostname " + script(say("fine")))
+    await bound.turn(f"{TYPED} {script(say('fine'))}")
 
-    asked = json.dumps((await model_requests(bound))[-1]["messages"])
-    assert "/compact look at @/etc/hostname" in asked
-    assert Path("/etc/hostname").read_text().strip() + "\\n" not in asked
+    assert is_as_typed(json.dumps((await model_requests(bound))[-1]["messages"]))
 
 
 async def test_prompts_that_are_not_verbatim_are_expanded(

@@ -84,6 +84,8 @@ async def _serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        # Whoever is at the other end of the connection is who uses a handle.
+        proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )

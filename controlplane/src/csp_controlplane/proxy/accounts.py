@@ -2,8 +2,8 @@
 
 PostgreSQL is asked for every request, so that a handle ends with its epoch at once, and the model
 is asked for no turn that the log does not have. While it is away, handles that it confirmed within
-the last minute are served from memory, within what was left of their budget, and their costs wait
-to be written.
+the last minute are served from memory, to whom they were confirmed for and within what was left of
+their budget, and their costs wait to be written.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 import structlog
 
 from csp_controlplane.proxy import refusals
-from csp_controlplane.proxy.ledger import Admission, Ledger, Payer, Reservation
+from csp_controlplane.proxy.ledger import Admission, Handle, Ledger, Payer, Reservation
 from csp_controlplane.proxy.settings import ProxySettings
 from csp_controlplane.store.database import DATABASE_AWAY
 
@@ -59,7 +59,7 @@ class Accounts:
         self._settings = settings
         self._clock = clock
         self._new_id = new_id
-        self._known: OrderedDict[bytes, Known] = OrderedDict()
+        self._known: OrderedDict[Handle, Known] = OrderedDict()
         self._away_since: float | None = None
         self._asked_at = 0.0
 
@@ -68,7 +68,7 @@ class Accounts:
         """Whether PostgreSQL was away at the last look."""
         return self._away_since is not None
 
-    async def reserve(self, handle: bytes, model: str, maximum_microusd: int) -> Reservation:
+    async def reserve(self, handle: Handle, model: str, maximum_microusd: int) -> Reservation:
         """Sets the maximum aside. Raises Refusal for an ended handle or an empty budget."""
         identifier, started = self._new_id("mreq"), datetime.now(UTC)
         if self._may_ask():
@@ -90,7 +90,7 @@ class Accounts:
         return Reservation(identifier, payer, model, maximum_microusd, started)
 
     async def _admit(
-        self, handle: bytes, identifier: str, model: str, maximum_microusd: int
+        self, handle: Handle, identifier: str, model: str, maximum_microusd: int
     ) -> Admission | None:
         """Waits for the turn's beginning, which is on its way into the log. Raises Refusal."""
         pause, longest = _EARLY_S
@@ -105,7 +105,7 @@ class Accounts:
             await asyncio.sleep(pause)
             pause = min(2 * pause, longest)
 
-    async def check(self, handle: bytes) -> None:
+    async def check(self, handle: Handle) -> None:
         """For requests that cost nothing. Raises Refusal for an ended handle."""
         if self._may_ask():
             try:
@@ -120,23 +120,23 @@ class Accounts:
                 return
         self._from_memory(handle, 0)
 
-    def payer(self, handle: bytes) -> Payer | None:
+    def payer(self, handle: Handle) -> Payer | None:
         """Whom a handle belongs to, as far as it is remembered."""
         known = self._known.get(handle)
         return None if known is None else known.payer
 
-    def remember(self, handle: bytes, *, left_microusd: int | None) -> None:
+    def remember(self, handle: Handle, *, left_microusd: int | None) -> None:
         """What is left of the session's budget, for requests without PostgreSQL."""
         if known := self._known.get(handle):
             known.left_microusd = left_microusd
 
-    def _confirm(self, handle: bytes, payer: Payer) -> None:
+    def _confirm(self, handle: Handle, payer: Payer) -> None:
         self._known[handle] = Known(payer, self._clock())
         self._known.move_to_end(handle)
         if len(self._known) > _MOST_KNOWN:
             self._known.popitem(last=False)
 
-    def _from_memory(self, handle: bytes, maximum_microusd: int) -> Payer:
+    def _from_memory(self, handle: Handle, maximum_microusd: int) -> Payer:
         known = self._known.get(handle)
         limit = self._settings.offline_seconds
         if known is None or self._clock() - known.confirmed_at > limit:

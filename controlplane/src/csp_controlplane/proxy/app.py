@@ -120,7 +120,7 @@ class Proxy:
     async def models(self, request: Request) -> Response:
         """The provider's models, without those that sessions may not use."""
         parts = self._parts
-        await parts.accounts.check(authenticate(request.headers))
+        await parts.accounts.check(authenticate(request))
         query = request.scope["query_string"].decode("latin-1")
         headers = request.scope["headers"]
         try:

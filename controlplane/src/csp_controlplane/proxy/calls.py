@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -14,6 +13,7 @@ from starlette.requests import Request
 from csp_controlplane.proxy import refusals
 from csp_controlplane.proxy.accounts import hash_handle
 from csp_controlplane.proxy.headers import RawHeaders, handle_of
+from csp_controlplane.proxy.ledger import Handle
 from csp_controlplane.proxy.settings import ProxySettings
 
 # No model writes more; a request may ask for less but not reserve more.
@@ -24,7 +24,7 @@ _MOST_TOKENS = 1_000_000
 class Call:
     """A request that may be passed on."""
 
-    handle: bytes  # sha256
+    handle: Handle
     path: str
     query: str
     headers: RawHeaders
@@ -34,17 +34,17 @@ class Call:
     streamed: bool
 
 
-def authenticate(headers: Mapping[str, str]) -> bytes:
-    """The hash of the handle. Raises Refusal if there is none."""
-    handle = handle_of(headers)
+def authenticate(request: Request) -> Handle:
+    """Whose it claims to be. Raises Refusal if it does not say."""
+    handle = handle_of(request.headers)
     if handle is None:
         raise refusals.no_handle()
-    return hash_handle(handle)
+    return Handle(hash_handle(handle), request.client.host if request.client else None)
 
 
 async def read_call(request: Request, settings: ProxySettings) -> Call:
     """Raises Refusal for a request that the provider should not see."""
-    handle = authenticate(request.headers)
+    handle = authenticate(request)
     body = await _body(request, settings.max_body_bytes)
     asked = _parse(body)
     model = asked.get("model")

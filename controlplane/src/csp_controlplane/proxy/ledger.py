@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from csp_controlplane.proxy.usage import Usage
 from csp_controlplane.store.database import Database
 
-_RESERVE = "select * from reserve_request($1, $2, $3, $4)"
+_RESERVE = "select * from reserve_request($1, $2, $3, $4, $5)"
 _SETTLE = """
 insert into model_requests (id, tenant, session_id, user_id, epoch, model, status, http_status,
     reserved_microusd, cost_microusd, input_tokens, output_tokens, cache_read_input_tokens,
@@ -41,6 +42,15 @@ select coalesce(sum(input_tokens), 0)::bigint, coalesce(sum(output_tokens), 0)::
        coalesce(sum(cost_microusd), 0)::bigint
 from model_requests where session_id = $1
 """
+
+
+class Handle(NamedTuple):
+    """What a worker shows, and where it shows it from."""
+
+    hash: bytes
+    """As bindings.handle_hash holds it."""
+    peer: str | None
+    """The address at the other end of the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +117,23 @@ class Ledger:
         self.db = db
 
     async def reserve(
-        self, handle_hash: bytes, identifier: str, model: str, maximum_microusd: int
+        self, handle: Handle, identifier: str, model: str, maximum_microusd: int
     ) -> Admission | None:
-        """None: the handle is unknown, or its epoch has ended."""
+        """None: the handle is unknown, its epoch has ended, or another worker uses it."""
         async with self.db.untenanted() as connection:
             row = await connection.fetchrow(
-                _RESERVE, handle_hash, identifier, model, maximum_microusd
+                _RESERVE, handle.hash, handle.peer, identifier, model, maximum_microusd
             )
         if row is None:
             return None
         return Admission(Payer(row[0], row[1], row[2], row[3]), row[4], row[5], row[6])
 
-    async def is_live(self, handle_hash: bytes) -> bool:
-        """Whether the handle's epoch goes on."""
+    async def is_live(self, handle: Handle) -> bool:
+        """Whether the handle's epoch goes on, and it is not another worker that uses it."""
         async with self.db.untenanted() as connection:
-            row = await connection.fetchrow("select 1 from find_handle($1)", handle_hash)
+            row = await connection.fetchrow(
+                "select 1 from find_handle($1, $2)", handle.hash, handle.peer
+            )
         return row is not None
 
     async def settle(self, tenant: str, session: str, settled: Sequence[Settlement]) -> Totals:

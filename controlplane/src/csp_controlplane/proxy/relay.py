@@ -94,7 +94,7 @@ class Relay:
             raise refusals.busy()
         if declared_size(request) > _LARGE:
             # Nobody without a handle gets to fill the memory.
-            await parts.accounts.check(authenticate(request.headers))
+            await parts.accounts.check(authenticate(request))
         call = await read_call(request, parts.settings)
         parts.guard.check()
         if not self._charged:
