@@ -69,7 +69,11 @@ class KindCluster:
 
     def start_api_server(self) -> None:
         self._move_api_server("/root", _MANIFESTS)
-        answers = [binaries.require("kubectl")["kubectl"], "--kubeconfig", self.kubeconfig]
+        answers: list[str | Path] = [
+            binaries.require("kubectl")["kubectl"],
+            "--kubeconfig",
+            self.kubeconfig,
+        ]
 
         def ready() -> bool:
             try:

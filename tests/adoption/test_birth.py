@@ -57,7 +57,7 @@ async def test_two_gateways_make_one_session_and_say_its_prompt_once(
         ids.add(found["status"]["sessionId"])
     records, _ = await first.service.list(
         WHO, limit=20, cursor=None, include_archived=False, statuses=None, search=None,
-        order="desc", agent_id=None, created={},
+        order="desc", order_by="created_at", agent_id=None, created={},
     )  # fmt: skip
     assert {record.id for record in records} == ids
     assert len(ids) == 5

@@ -11,7 +11,8 @@ import pytest
 
 from csp_controlplane.adoption import status
 from csp_controlplane.adoption.judging import Refusal
-from csp_controlplane.domain.fold import Fold, Question, Queued, State, Turn
+from csp_controlplane.domain.fold import Fold, Question, Queued, Turn
+from csp_controlplane.domain.vocabulary import State
 from csp_controlplane.store.origins import Facts
 from csp_crds import names
 from support.apiserver import ApiServer

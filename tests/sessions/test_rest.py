@@ -95,6 +95,7 @@ async def listed(service: SessionService) -> list[str]:
         statuses=None,
         search=None,
         order="desc",
+        order_by="created_at",
         agent_id=None,
         created={},
     )

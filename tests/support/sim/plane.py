@@ -25,7 +25,7 @@ from csp_controlplane.errors import Conflict
 from csp_controlplane.live.hub import Hub
 from csp_controlplane.live.subscription import Subscription
 from csp_controlplane.proxy.accounts import hash_handle
-from csp_controlplane.proxy.ledger import Ledger
+from csp_controlplane.proxy.ledger import Handle, Ledger
 from csp_controlplane.runtime.protocol import NoCapacity, WorkerRef
 from csp_controlplane.sessions.sending import Sender, Target
 from csp_controlplane.store import sessions
@@ -257,7 +257,7 @@ class Plane:
             return False
         admitted = worker.engine.cli.admitted
         if turn.uuid not in admitted:
-            handle = hash_handle(seat.model_handle)
+            handle = Handle(hash_handle(seat.model_handle), None)
             found = await Ledger(self.db).reserve(handle, new_id("mreq"), "model", 1)
             if found is not None and not found.early:
                 admitted.add(turn.uuid)

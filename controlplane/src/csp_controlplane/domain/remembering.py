@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import orjson
 
+_USER = '"user"'
+
 
 class Told(NamedTuple):
     """What the log has of one turn. `prompt`: its uuid in the transcript, "" of a turn without a
@@ -34,11 +36,11 @@ class Forgotten(NamedTuple):
 def forgotten(turns: Sequence[Told], lines: Sequence[str]) -> Forgotten:
     """`lines`: of the main transcript, in order. A message of which nothing came may never have
     reached the CLI, and is not missed."""
+    prompts = {turn.prompt for turn in turns if turn.prompt}
     places = {
-        turn.prompt: place
+        uuid: place
         for place, line in enumerate(lines)
-        for turn in turns
-        if turn.prompt and f'"{turn.prompt}"' in line and _uuid(line) == turn.prompt
+        if _USER in line and (uuid := _uuid(line)) in prompts
     }
     missing = sum(bool(turn.prompt) and turn.acted and turn.prompt not in places for turn in turns)
     known = [place for place, turn in enumerate(turns) if turn.prompt in places]
