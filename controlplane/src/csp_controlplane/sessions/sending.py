@@ -238,10 +238,12 @@ class Sender:
         self._core.observer.changed(to.tenant, to.id)
         announce = self._core.announce(to.id, logged[-1].seq)
         spawn(self._tasks, announce, f"announce-{to.id}")
-        log.info(
-            "events_accepted",
-            session_id=to.id,
-            events=[plan.events[place].id for place in plan.own],
-            seq=base + 1,
-        )
-        return [logged[place] for place in plan.own]
+        own = [logged[place] for place in plan.own]
+        # Behind the delivery to the worker, which somebody waits for.
+        asyncio.get_running_loop().call_soon(_say_accepted, to.id, own)
+        return own
+
+
+def _say_accepted(session: str, events: Sequence[LoggedEvent]) -> None:
+    ids = [event.id for event in events]
+    log.info("events_accepted", session_id=session, events=ids, seq=events[0].seq)
