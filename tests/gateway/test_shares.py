@@ -47,7 +47,7 @@ async def test_a_link_shows_its_session_without_what_is_the_owners_alone(
     assert [event["seq"] for event in events] == list(range(1, 11))
     assert events[0]["content"] == text("What is the tide?")
     assert events[6] == {"seq": 7, "id": events[6]["id"], "type": "hidden"}
-    for private in ("user_x", "client_id", "4200", session):
+    for private in ("user_x", "client_id", "request_id", "4200", session):
         assert private not in answer.text.replace("sesn_elsewhere", "")
 
 

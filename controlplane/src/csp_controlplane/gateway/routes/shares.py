@@ -42,7 +42,7 @@ _SHOWN = (
     "session.thread_created",
 )  # fmt: skip
 """Types, or how they begin. What the rest tells (costs, settings) is the owner's alone."""
-_PRIVATE = ("user_id", "client_id")
+_PRIVATE = ("user_id", "client_id", "request_id")
 
 Token = Annotated[str, Header(alias=HEADER, max_length=200)]
 
