@@ -67,7 +67,7 @@ async def test_what_a_connected_tool_gets_is_a_table_of_fields(visitor: Visitor)
     await visitor.start(script(tool("Bash", command="touch made"), say("Made.")))
     card = await visitor.asked()
     await expect(card.locator("dt")).to_have_text(
-        ["title", "body", "priority", "urgent", "labels", "due Date"]
+        ["title", "body", "priority", "urgent", "labels", "due date"]
     )
     values = card.locator("dd")
     await expect(values.nth(0)).to_have_text("Sails torn")

@@ -95,6 +95,9 @@ async def test_what_went_wrong_stays_until_it_is_closed(guest: Visitor) -> None:
     await page.clock.run_for(60_000)
     await expect(error).to_be_visible()
     await no_violations(guest)
+    await guest.button("Attach files").click(trial=True)
+    await guest.composer.fill("nothing lies on what is written")
+    await guest.button("Send").click(trial=True)
     await error.get_by_role("button", name="Close this message").click()
     await expect(error).to_have_count(0)
 

@@ -125,7 +125,7 @@ async def test_a_file_that_failed_holds_the_message_back_until_it_is_tried_again
     await visitor.home()
     await visitor.page.route("**/api/v1/files", lambda route: route.abort())
     await visitor.page.locator("form input[type=file]").set_input_files(note)
-    await expect(visitor.page.get_by_role("alert")).to_contain_text("Try that file again or remove")
+    await expect(visitor.page.get_by_role("alert")).to_contain_text("Upload the file again")
     await visitor.composer.fill(script(say("Read.")))
     await expect(visitor.button("Send")).to_be_disabled()
     await visitor.composer.press("Enter")

@@ -23,7 +23,7 @@ test("what a card draws itself is not repeated, anything else of its input is sh
 
 test("fields of connected tools have their own names, as words", () => {
   const input = { offset: 1, issue_title: "x", dueDate: null, __: {} };
-  expect(labels("mcp__tracker__add", input)).toEqual(["offset", "issue title", "due Date", "__"]);
+  expect(labels("mcp__tracker__add", input)).toEqual(["offset", "issue title", "due date", "__"]);
 });
 
 test("a plan is its text; a call without one shows its fields", () => {

@@ -42,7 +42,7 @@ export function planOf(tool: string, input: JsonObject): string | null {
 /** snake_case and camelCase as words. */
 function plain(name: string): string {
   const words = name
-    .replaceAll(/([a-z0-9])([A-Z])/g, "$1 $2")
+    .replaceAll(/([a-z0-9])([A-Z])(?![A-Z])/g, (_, end, next) => `${end} ${next.toLowerCase()}`)
     .replaceAll(/[_\s]+/g, " ")
     .trim();
   return words || name;

@@ -23,7 +23,7 @@ export const composerStrings = {
     remove: (name: string) => `Remove ${name}`,
     uploading: (percent: number) => `${percent} %`,
     uploadFailed: "Upload failed",
-    uploadsFailed: (why: string) => `${why} Try that file again or remove it, then send.`,
+    uploadsFailed: (why: string) => `${why} Upload the file again or remove it, then send.`,
     retryUpload: (name: string) => `Upload ${name} again`,
     dropHere: "Drop files to attach them",
     tooBig: (name: string, limit: string) => `${name} is larger than ${limit}.`,

@@ -116,9 +116,9 @@ class SessionService:
         statuses: list[str] | None,
         search: str | None,
         order: str,
-        order_by: ListOrder,
         agent_id: str | None,
         created: dict[str, datetime],
+        order_by: ListOrder = "created_at",
     ) -> tuple[list[SessionRecord], str | None]:
         """A page of the caller's sessions and the cursor of the next one."""
         query = ListQuery(
