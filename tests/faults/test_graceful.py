@@ -34,7 +34,7 @@ async def test_a_gateway_hands_its_streams_over_without_a_gap(pair: Stack) -> No
         old = gateway_on(pair.instance.ports[0])
         os.kill(old, signal.SIGTERM)
         code, _ = await viewer.gone()
-        assert code == 1012, "the page knows this code: it reconnects at once"
+        assert code == 1012, "the page knows this code, and tries the next gateway at once"
         shown = len(viewer.open[writing])
         home, viewer.url = viewer.url, other
         begin = time.monotonic()

@@ -73,6 +73,29 @@ async def test_what_was_said_right_before_leaving_is_sent_without_a_socket(
     assert await visitor.page.evaluate(kept) == []
 
 
+async def test_a_gateway_that_hands_over_is_not_noticed(visitor: Visitor) -> None:
+    lines: list[WebSocketRoute] = []
+
+    def through(socket: WebSocketRoute) -> None:
+        lines.append(socket)
+        socket.connect_to_server()
+
+    await visitor.page.route_web_socket("**/ws?*", through)
+    await visitor.start(script(say("word ", n=200, chunk_delay=0.02)))
+    await expect(visitor.kind("answer")).to_contain_text("word", timeout=ANSWER_MS)
+    await visitor.page.evaluate(
+        "() => { window.seen = 0; new MutationObserver(() => {"
+        " if (document.querySelector('[data-trouble]')) window.seen += 1; })"
+        ".observe(document.body, { subtree: true, childList: true }); }"
+    )
+    known = len(lines)
+    await lines[-1].close(code=1012, reason="handed over")
+    await visitor.settled()
+    assert len(lines) > known
+    assert await visitor.page.evaluate("window.seen") == 0
+    await expect(visitor.kind("answer")).to_contain_text("word " * 200)
+
+
 async def test_offline_is_shown_and_ends(visitor: Visitor) -> None:
     await visitor.start(script(say("hi")))
     await visitor.settled()

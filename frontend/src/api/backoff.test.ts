@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { backoffMs } from "./backoff";
+import { backoffMs, handoverMs } from "./backoff";
 
 test("the wait starts at one second, doubles, and stays at thirty", () => {
   expect([0, 1, 2, 3, 4, 5, 50].map((attempt) => backoffMs(attempt, 0))).toEqual([
@@ -9,4 +9,9 @@ test("the wait starts at one second, doubles, and stays at thirty", () => {
 
 test("chance shortens a wait by a fifth at most", () => {
   expect(backoffMs(2, 1)).toBe(3200);
+});
+
+test("a successor is tried at once, by all pages within a fifth of a second", () => {
+  expect(handoverMs(0)).toBe(0);
+  expect(handoverMs(1)).toBe(200);
 });

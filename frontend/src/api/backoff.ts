@@ -4,3 +4,11 @@ export function backoffMs(attempt: number, random: number): number {
   // Up to a fifth less, so that the pages of a restarted gateway do not all come at one moment.
   return Math.round(whole * (1 - 0.2 * random));
 }
+
+/**
+ * The same after a gateway has handed its streams over: others are there, so at once, but not with
+ * all of its pages in one moment.
+ */
+export function handoverMs(random: number): number {
+  return Math.round(200 * random);
+}

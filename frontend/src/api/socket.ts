@@ -3,7 +3,7 @@
  * of what the messages mean beyond the protocol's frame: the caller folds them and says where the
  * next connection has to resume.
  */
-import { backoffMs } from "./backoff";
+import { backoffMs, handoverMs } from "./backoff";
 import { type Closing, closingOf, type Ended, type Trouble } from "./closing";
 import type { ApiErrorBody, ClientEvent, LogEvent, Preview } from "./events";
 import type { Session } from "./types";
@@ -49,6 +49,8 @@ const BROKEN = 1006;
 export class SessionSocket {
   private socket: WebSocket | null = null;
   private attempt = 0;
+  /** A gateway has handed over, and its successor was tried. */
+  private handedOver = false;
   private trouble: Trouble | null = null;
   private reason: string | null = null;
   private heardAt = 0;
@@ -123,6 +125,7 @@ export class SessionSocket {
     if (message.type === "hello") this.report("catching_up", null);
     if (message.type === "caught_up") {
       this.attempt = 0;
+      this.handedOver = false;
       this.trouble = null;
       this.report("live", null);
     }
@@ -139,11 +142,19 @@ export class SessionSocket {
     }
     if (closing.trouble === "too_large") this.handlers.onTooLarge();
     this.trouble = navigator.onLine ? (closing.trouble ?? this.trouble ?? "lost") : "offline";
-    const delay = backoffMs(this.attempt, Math.random());
-    this.attempt += 1;
+    const delay = this.delayAfter(closing.trouble);
     clearTimeout(this.retryTimer);
     this.retryTimer = setTimeout(() => this.connect(), delay);
     this.report("waiting", Date.now() + delay);
+  }
+
+  private delayAfter(trouble: Trouble | null): number {
+    if (trouble === "restarting" && !this.handedOver) {
+      this.handedOver = true;
+      return handoverMs(Math.random());
+    }
+    this.attempt += 1;
+    return backoffMs(this.attempt - 1, Math.random());
   }
 
   private end(closing: Exclude<Closing, { readonly retry: true }>, reason: string): void {
