@@ -154,7 +154,7 @@ class Archiver:
         if self._behind is None:
             hub = self._hub
             said = await notices.newest(self._core.db, hub.tenant, hub.session, (BEHIND, KEPT))
-            self._behind = said is not None and said.code == BEHIND
+            self._behind = said == BEHIND
         return self._behind
 
     async def _collect(self) -> None:

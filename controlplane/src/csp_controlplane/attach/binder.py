@@ -7,7 +7,6 @@ does.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
 import time
@@ -131,10 +130,8 @@ async def _request(
     """What is bound, and what its agent will not remember."""
     newest = await sessions.load(core.db, row.tenant, row.id) or row
     fold = newest.fold
-    lines, turns = await asyncio.gather(
-        sessions.transcript(core.db, row.tenant, row.month, row.id),
-        memory.turns_of_last_worker(core, newest, binding.epoch),
-    )
+    lines = await sessions.transcript(core.db, row.tenant, row.month, row.id)
+    turns = await memory.turns_of_last_worker(core, newest, binding.epoch)
     cursor = await inputs.cursor_for_new_epoch(
         core.db, row.tenant, row.month, row.id, binding.bound_seq, fold
     )

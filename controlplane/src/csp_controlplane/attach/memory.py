@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from csp_controlplane.attach.core import Core
 from csp_controlplane.attach.losses import Loss
 from csp_controlplane.domain.remembering import Told, forgotten
-from csp_controlplane.store import notices
 from csp_controlplane.store.log import turns_since
 from csp_controlplane.store.sessions import SessionRow
 
@@ -18,10 +17,7 @@ async def turns_of_last_worker(core: Core, row: SessionRow, epoch: int) -> list[
     """Those since it was said that it is there: a gap is said once."""
     if epoch <= 1 or row.claude_session_id is None:
         return []
-    said = await notices.newest(core.db, row.tenant, row.id, BOUND)
-    if said is None:
-        return []
-    return await turns_since(core.db, row.tenant, row.month, row.id, said.seq)
+    return await turns_since(core.db, row.tenant, row.month, row.id, BOUND)
 
 
 def gap(turns: Sequence[Told], lines: Sequence[tuple[str, str]]) -> list[Loss]:

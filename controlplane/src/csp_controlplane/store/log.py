@@ -268,17 +268,23 @@ async def log_heads(db: Database, sessions: Sequence[str]) -> dict[str, int]:
     return {r["session_id"]: r["last_seq"] for r in rows}
 
 
-async def turns_since(db: Database, tenant: str, month: date, session: str, seq: int) -> list[Told]:
-    """What came of each turn that began after this place, as far as the log knows."""
+async def turns_since(
+    db: Database, tenant: str, month: date, session: str, codes: Sequence[str]
+) -> list[Told]:
+    """What came of each turn that began after the last notice of these codes, as far as the log
+    knows. Found in the text, as `notices` does."""
     async with db.tenant(tenant) as connection:
         rows = await connection.fetch(
             "select type, case when type = 'span.turn_start' then payload::text end as payload, "
             'strpos(payload::text, \'"parent_tool_use_id":"\') = 0 as own from events '
-            "where month = $1 and session_id = $2 and seq > $3 and type = any($4) order by seq",
+            "where month = $1 and session_id = $2 and type = any($3) and seq > ("
+            "select coalesce(max(n.seq), 0) from events n join unnest($4::text[]) as c(code) "
+            "on strpos(n.payload::text, '\"code\":\"' || c.code || '\"') > 0 "
+            "where n.month = $1 and n.session_id = $2 and n.type = 'session.notice') order by seq",
             month,
             session,
-            seq,
             ["span.turn_start", "agent.message", "agent.tool_use"],
+            list(codes),
         )
     turns: list[Told] = []
     for row in rows:

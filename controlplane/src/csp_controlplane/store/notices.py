@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from csp_controlplane.store.database import Database
 
 
-class Said(NamedTuple):
-    """A notice, by its place in the log."""
-
-    seq: int
-    code: str
-
-
-async def newest(db: Database, tenant: str, session: str, codes: Sequence[str]) -> Said | None:
-    """The last notice that has one of these codes.
+async def newest(db: Database, tenant: str, session: str, codes: Sequence[str]) -> str | None:
+    """The code of the last notice that has one of these; None when there is none.
 
     Found in the text: a payload may hold what PostgreSQL cannot take apart as JSON. What people or
     models wrote has its quotation marks escaped there.
     """
     async with db.tenant(tenant) as connection:
-        row = await connection.fetchrow(
-            "select e.seq, c.code from events e join sessions s on s.id = e.session_id "
+        found: str | None = await connection.fetchval(
+            "select c.code from events e join sessions s on s.id = e.session_id "
             "and s.month = e.month join unnest($2::text[]) as c(code) "
             "on strpos(e.payload::text, '\"code\":\"' || c.code || '\"') > 0 "
             "where e.session_id = $1 and e.type = 'session.notice' order by e.seq desc limit 1",
             session,
             list(codes),
         )
-    return Said(row["seq"], row["code"]) if row else None
+    return found
