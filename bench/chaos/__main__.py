@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     parser.add_argument("--quick", action="store_true", help="the short run")
     parser.add_argument("--share", default="1/1", metavar="K/N", help="the K-th of N parts")
-    parser.add_argument("--sessions", type=int, help="default: 8, of a short run 4")
+    parser.add_argument("--sessions", type=int, help="default: 16, of a short run 4")
     parser.add_argument("--plant", choices=sorted(PLANTS), help="a mistake that must be found")
     parser.add_argument("--only", action="append", metavar="KIND", help="blows of this kind")
     options = parser.parse_args(arguments)
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         quotas = {kind: count for kind, count in quotas.items() if kind in options.only}
     part, parts = map(int, options.share.split("/"))
     plan = schedule.make(options.seed, quotas, (part, parts))
-    sessions = options.sessions or (4 if options.quick else 8)
+    sessions = options.sessions or (4 if options.quick else 16)
     findings, havoc = asyncio.run(_run(plan, sessions, options.plant))
     short = [*schedule.shortfalls(plan, havoc.counts, havoc.impossible), *_unread(findings)]
     for kind in sorted(quotas):

@@ -47,6 +47,7 @@ class Choke:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="choke", daemon=True)
         self._pipes: set[_Pipe] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._marker: bytes | None = None
         self._held = threading.Event()
         self._refusing = False
@@ -127,6 +128,10 @@ class Choke:
         if self._server is not None:
             self._server.close()
         await self._cut()
+        left = tuple(self._tasks)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _arm(self, marker: bytes) -> None:
         self._marker = marker
@@ -175,6 +180,9 @@ class Choke:
             loop.create_task(self._up(pipe, reader), name="choke-up"),
             loop.create_task(self._down(pipe, answers), name="choke-down"),
         ]
+        for task in pipe.tasks:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _up(self, pipe: _Pipe, reader: asyncio.StreamReader) -> None:
         while data := await _read(reader):

@@ -6,6 +6,12 @@ from support.protections import WORKER, protection
 
 WORKERS = (
     protection(
+        "a turn begins when the log has the end of the one before",
+        "tests/protocol/test_one_turn_after_the_other.py"
+        "::test_the_model_is_not_asked_for_the_next_message_before_the_log_has_the_end_of_the_turn",
+        (f"{WORKER}/runner.py", "            await self._end_in_log()\n", ""),
+    ),
+    protection(
         "a token is accepted once",
         "tests/worker/test_bind.py::test_a_token_is_accepted_once",
         (f"{WORKER}/auth.py", "if jti in self._seen:", "if False:"),

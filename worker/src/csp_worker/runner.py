@@ -60,6 +60,7 @@ class Runner:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
+            await self._end_in_log()
             message = None
             if self._turns.current is None and not self._blocked():
                 message = self._inputs.take()
@@ -105,6 +106,13 @@ class Runner:
             self._stopper.cancel()
             with suppress(asyncio.CancelledError):
                 await self._stopper
+
+    async def _end_in_log(self) -> None:
+        """Until then the proxy takes the next turn's request for one of the turn before."""
+        known = None
+        while (end := self._turns.last_end) is not None and end is not known:
+            await self._log.durable(end)
+            known = end
 
     async def _turn(self, message: Message) -> None:
         self._starting = message

@@ -50,6 +50,7 @@ class Turns:
         self._clock = clock
         self._structured = structured
         self.current: Turn | None = None
+        self.last_end: Emitted | None = None
         self.on_change: Callable[[Turn | None], None] = lambda turn: None
 
     def begin(
@@ -113,7 +114,7 @@ class Turns:
             "duration_ms": round((self._clock() - turn.started_at) * 1000),
             **more,
         }
-        self._log.emit("span.turn_end", fields)
+        self.last_end = self._log.emit("span.turn_end", fields)
         _log.info("turn ended", turn_id=turn.start.id, outcome=outcome, reason=reason)
         turn.done.set()
         self.on_change(None)

@@ -23,7 +23,7 @@ from csp_controlplane.live.frames import (
     previews_frame,
     withdrawn_frame,
 )
-from csp_controlplane.live.previews import OpenPreviews
+from csp_controlplane.live.previews import PREVIEWED, OpenPreviews
 from csp_controlplane.live.wakeup import Wakeup
 from csp_controlplane.store.database import Database
 from csp_controlplane.store.log import ends_the_log, read_log
@@ -182,6 +182,7 @@ class Hub:
 
     def _settle_previews(self, events: Sequence[LoggedEvent]) -> None:
         for event in events:
-            self.previews.drop(event.id)
-            if event.type == "span.turn_end":
+            if event.type in PREVIEWED:
+                self.previews.settle(event.id)
+            elif event.type == "span.turn_end":
                 self.withdraw_all()

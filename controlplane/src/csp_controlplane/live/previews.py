@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,10 @@ import orjson
 
 from csp_controlplane.live.frames import DELTA, START, Piece, PreviewItem
 
+PREVIEWED = ("agent.message", "agent.thinking")
 MAX_OPEN_BYTES = 8 * 1024 * 1024
+REMEMBERED = 64
+"""Events whose fact has come: pieces of them may still be on their way from the worker."""
 
 
 @dataclass(slots=True)
@@ -31,6 +35,7 @@ class OpenPreviews:
     def __init__(self) -> None:
         self._open: dict[str, _Open] = {}
         self._bytes = 0
+        self._settled: deque[str] = deque(maxlen=REMEMBERED)
 
     def add(self, pieces: Iterable[Piece]) -> list[Piece]:
         """Keeps the pieces; returns those that are new (a re-attached worker repeats itself)."""
@@ -43,7 +48,7 @@ class OpenPreviews:
                 if entry is None or offset != entry.end:
                     continue
                 entry.end = offset + length
-            elif kind == START and entry is None:
+            elif kind == START and entry is None and event_id not in self._settled:
                 entry = self._open[event_id] = _Open()
             else:
                 continue
@@ -55,6 +60,11 @@ class OpenPreviews:
         if self._bytes > MAX_OPEN_BYTES:
             self._bound()
         return fresh
+
+    def settle(self, event_id: str) -> None:
+        """The fact has come: what is late of its preview is shown to nobody."""
+        self._settled.append(event_id)
+        self.drop(event_id)
 
     def drop(self, event_id: str) -> bool:
         """Forgets one preview. False when there was none."""
