@@ -23,6 +23,7 @@ from csp_operator.decide.sessions import (
     starting,
     waiting,
 )
+from csp_operator.pulse import Pulse
 from csp_operator.reconcile.claim import Claimer
 from csp_operator.reconcile.core import Core
 from csp_operator.store import Name
@@ -37,10 +38,11 @@ _REFUSED_RETRY_S = 10.0
 class SessionReconciler:
     """`look` may raise ApiError; the queue then asks again."""
 
-    def __init__(self, core: Core, activity: Activity) -> None:
+    def __init__(self, core: Core, activity: Activity, pulse: Pulse) -> None:
         self._core = core
         self._claimer = Claimer(core)
         self._activity = activity
+        self._pulse = pulse
         settings = core.settings
         self._knobs = Knobs(
             stable_s=settings.stable_seconds,
@@ -81,7 +83,7 @@ class SessionReconciler:
             session=session,
             pods=self._core.store.pods_of_session(session.uid),
             now=self._core.clock.now(),
-            quiet_s=self._activity.quiet_for(session),
+            quiet_s=min(self._activity.quiet_for(session), self._pulse.heard_for()),
             addresses=self._core.blueprints.addresses,
             known_gone=known_gone,
             knobs=self._knobs,
