@@ -156,6 +156,13 @@ def test_money_and_activity_alone_are_no_reason_to_write_at_once() -> None:
     assert status.differ(old, dearer)
     assert not status.differ_much(old, dearer)
     assert dearer["cost"] == "2.000000"
+    budget = {"budget_microusd": 5_000_000}
+    old = status.of_session({}, facts(Fold("active"), **budget), "done", NOW)
+    more = facts(Fold("active"), cost_microusd=2_000_000, **budget)
+    dearer = status.of_session({"status": old}, more, "done", NOW)
+    assert not status.differ_much(old, dearer)
+    spent = facts(Fold("active"), cost_microusd=5_000_000, **budget)
+    assert status.differ_much(old, status.of_session({"status": old}, spent, "done", NOW))
     answered = status.of_session({"status": old}, facts(Fold("active")), "other", NOW)
     assert status.differ_much(old, answered)
 

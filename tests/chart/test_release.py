@@ -12,6 +12,7 @@ from typing import Any
 
 import jwt
 import pytest
+import yaml
 
 from chart.rendering import CHART
 from csp_controlplane.attach.tokens import WorkerTokens
@@ -237,6 +238,93 @@ def test_the_hook_may_change_these_definitions_and_nothing_else(
         assert may.startswith("no"), (verb, kind)
 
 
+# ---- what an uninstall ends -------------------------------------------------------------------
+
+
+def worker_pod(name: str, owner: dict[str, str] | None, **labels: str) -> str:
+    """A pod as JSON; nothing runs it."""
+    made = {"app.kubernetes.io/managed-by": "csp-operator"} if owner else {}
+    reference = {**owner, "controller": True} if owner else None
+    hardened = {
+        "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"},
+    }  # fmt: skip
+    meta = {"name": name, "labels": made | labels, "ownerReferences": [reference] * bool(owner)}
+    spec = {"containers": [{"name": "c", "image": "i", "securityContext": hardened}]}
+    return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
+
+
+def test_an_uninstall_ends_claimed_pods_and_nothing_of_somebody_elses(
+    release: Release, tmp_path: Path
+) -> None:
+    api, namespace = release.api, release.namespace
+    release.install()
+    session = {
+        "apiVersion": "sessionplane.io/v1alpha1", "kind": "AgentSession",
+        "metadata": {"name": "stays"}, "spec": {"owner": "ada@example.com"},
+    }  # fmt: skip
+    api.kubectl("-n", namespace, "create", "-f", "-", input=json.dumps(session))
+    uid = release.get("agentsession", "stays")["metadata"]["uid"]
+    owner = {"apiVersion": session["apiVersion"], "kind": "AgentSession", "name": "stays",
+             "uid": uid}  # fmt: skip
+    for pod in (worker_pod("claimed", owner), worker_pod("somebodys", None)):
+        api.kubectl("-n", namespace, "create", "-f", "-", input=pod)
+    rendered = hook(namespace, "removal")
+    release.helm("uninstall", "--no-hooks")
+    api.kubectl("apply", "-f", "-", input=rendered["rest"])
+    done = subprocess.run(
+        [sys.executable, "-m", "csp_operator.removal"],
+        env={
+            **os.environ,
+            "KUBECONFIG": str(as_account(api, namespace, "csp-removal", tmp_path)),
+            "CSP_OPERATOR_NAMESPACES": rendered["namespaces"],
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "1 pods of sessions and pools end\n"
+    left = api.kubectl("-n", namespace, "get", "pods", "-o", "name").split()
+    assert left == ["pod/somebodys"]
+    assert release.get("agentsession", "stays")["metadata"]["uid"] == uid
+    who = f"--as=system:serviceaccount:{namespace}:csp-removal"
+    for verb, kind in (("create", "pods"), ("get", "secrets"), ("delete", "agentsessions")):
+        may = api.kubectl("auth", "can-i", verb, kind, who, "-n", namespace, check=False)
+        assert may.startswith("no"), (verb, kind)
+
+
+def hook(namespace: str, name: str) -> dict[str, str]:
+    """Its manifests without the Job, and the namespaces that the Job is given."""
+    text = subprocess.run(
+        [programs.helm(), "template", "csp", CHART, "--namespace", namespace,
+         "--show-only", f"templates/{name}.yaml"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    made = [one for one in yaml.safe_load_all(text) if one]
+    (job,) = (one for one in made if one["kind"] == "Job")
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "post-delete"
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["python", "-m", "csp_operator.removal"]
+    rest = yaml.safe_dump_all(one for one in made if one is not job)
+    return {"rest": rest, "namespaces": container["env"][0]["value"]}
+
+
+def as_account(api: ApiServer, namespace: str, name: str, folder: Path) -> Path:
+    """A kubeconfig for a service account."""
+    token = api.kubectl("-n", namespace, "create", "token", name).strip()
+    place = folder / f"{name}.kubeconfig"
+    cluster = {"server": api.url, "certificate-authority": str(api.ca)}
+    config = {
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "c", "user": {"token": token}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+    }  # fmt: skip
+    place.write_text(yaml.safe_dump(config))
+    return place
+
+
 # ---- rights -----------------------------------------------------------------------------------
 
 
@@ -245,7 +333,12 @@ def test_the_hook_may_change_these_definitions_and_nothing_else(
     [
         (
             "csp-gateway",
-            ["create agentsessions", "patch agentsessions/status", "get agentpools"],
+            [
+                "create agentsessions",
+                "patch agentsessions/status",
+                "get agentpools",
+                "patch leases.coordination.k8s.io",
+            ],
             ["get pods", "create pods", "get secrets", "patch agentpools", "get configmaps"],
         ),
         (

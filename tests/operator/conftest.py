@@ -10,6 +10,8 @@ import pytest
 
 from support.apiserver import ApiServer
 from support.fault_proxy import FaultProxy
+from support.heartbeat import Heartbeat
+from support.history import History, violations
 from support.kube import Kube, StandInNode
 from support.operator_process import OperatorProcess
 
@@ -29,15 +31,33 @@ async def add_services(kube: Kube) -> None:
 
 
 @pytest.fixture
-async def kube(api_server: ApiServer, kube_namespace: str) -> AsyncIterator[Kube]:
-    async with Kube(api_server, kube_namespace) as client:
+def edits_by_hand() -> bool:
+    """Whether the test itself writes what only the operator may write."""
+    return False
+
+
+@pytest.fixture
+async def kube(
+    api_server: ApiServer, kube_namespace: str, edits_by_hand: bool
+) -> AsyncIterator[Kube]:
+    """Whatever a test does to the operator: no pod has two sessions or is handed out again, and no
+    session is served by two pods at once, at any moment."""
+    async with Kube(api_server, kube_namespace) as client, History(client) as history:
         await add_services(client)
         yield client
+        assert edits_by_hand or violations(await history.changes()) == []
 
 
 @pytest.fixture
 async def node(kube: Kube) -> AsyncIterator[StandInNode]:
     async with StandInNode(kube) as running:
+        yield running
+
+
+@pytest.fixture
+async def gateways(kube: Kube) -> AsyncIterator[Heartbeat]:
+    """Gateways that are there, as far as the operator can tell."""
+    async with Heartbeat(kube) as running:
         yield running
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from csp_crds import names
 from csp_operator.clock import ServerClock
+from support.heartbeat import Heartbeat
 from support.kube import POOLS, SESSIONS, Kube, Object, StandInNode, bound, pool, session
 from support.operator_process import OperatorProcess
 from support.settled import full
@@ -51,7 +52,7 @@ def test_rounding_and_nonsense_do_not_move_the_clock() -> None:
 
 
 async def test_what_the_control_plane_dates_wrongly_is_neither_idle_nor_busy(
-    kube: Kube, node: StandInNode, operator: OperatorProcess
+    kube: Kube, node: StandInNode, operator: OperatorProcess, gateways: Heartbeat
 ) -> None:
     await kube.create(POOLS, pool())
     for name, idle_timeout in (("old", "30m"), ("new", "2s")):

@@ -12,7 +12,7 @@ import pytest
 
 from csp_crds import names
 from support.fault_proxy import Call, Fault, FaultProxy, once
-from support.kube import POOLS, SESSIONS, Kube, StandInNode, condition, pool, session
+from support.kube import POOLS, SESSIONS, Kube, StandInNode, bound, condition, pool, session
 from support.operator_process import OperatorProcess
 from support.settled import full, settled
 from support.waiting import wait_until
@@ -115,12 +115,24 @@ async def test_an_api_server_that_is_away_is_waited_for(
 async def test_silent_watches_are_noticed(
     kube: Kube, node: StandInNode, proxy: FaultProxy, start_operator: Start
 ) -> None:
-    start_operator(kubeconfig=proxy.kubeconfig)
+    """The list of everything comes once an hour here: what is news comes by watches alone, those
+    of pods and sessions and kopf's of pools."""
+    only_watches = {
+        "CSP_OPERATOR_RESYNC_SECONDS": "3600",
+        "CSP_OPERATOR_WATCH_SILENCE_SECONDS": "3",
+    }
+    operator = start_operator(only_watches, kubeconfig=proxy.kubeconfig)
     await kube.create(POOLS, pool())
     await full(kube, 2)
     proxy.silent = True
     await kube.create(SESSIONS, session("quiet"))
-    await settled(kube, ["quiet"], 2)
+    await kube.until(SESSIONS, "quiet", bound)
+    proxy.silent = False
+    proxy.mute_watches()
+    await kube.create(POOLS, pool("other"))
+    await kube.create(SESSIONS, session("else", poolRef={"name": "other"}))
+    await kube.until(SESSIONS, "else", bound)
+    assert await asyncio.to_thread(operator.metric, "csp_operator_resyncs_total") == 1
 
 
 async def test_of_two_operators_one_acts_and_the_other_takes_over_when_it_is_killed(
@@ -188,19 +200,36 @@ async def test_a_leader_killed_in_the_middle_of_a_claim_leaves_no_second_pod(
 
 
 async def test_a_leader_frozen_in_the_middle_of_a_claim_changes_nothing_when_it_wakes(
-    kube: Kube, node: StandInNode, start_operator: Start
+    kube: Kube, node: StandInNode, proxy: FaultProxy, start_operator: Start
 ) -> None:
-    frozen = start_operator()
+    """Its claim is under way while another one takes over, and arrives afterwards."""
+    frozen = start_operator(kubeconfig=proxy.kubeconfig)
     await kube.create(POOLS, pool())
     await full(kube, 2)
+    under_way, arrives = asyncio.Event(), asyncio.Event()
+
+    async def hold(call: Call) -> None:
+        if call.method == "PATCH" and call.touches("pods"):
+            under_way.set()
+            await arrives.wait()
+
+    proxy.rule(hold)
+    await kube.create(SESSIONS, session("torn"))
+    await asyncio.wait_for(under_way.wait(), 30)
     assert frozen.process is not None
     frozen.process.signal(signal.SIGSTOP)
-    await kube.create(SESSIONS, session("other"))
     start_operator()
-    await settled(kube, ["other"], 2)
+    (before,) = await settled(kube, ["torn"], 2)
+    arrives.set()
     frozen.process.signal(signal.SIGCONT)
+
+    async def follows() -> bool:
+        return not await asyncio.to_thread(lambda: frozen.leads)
+
+    await wait_until(follows, 30, "the end of its leadership")
     await kube.create(SESSIONS, session("later"))
-    await settled(kube, ["other", "later"], 2)
+    after, _ = await settled(kube, ["torn", "later"], 2)
+    assert after["status"]["pod"] == before["status"]["pod"]
 
 
 async def test_a_session_deleted_while_it_is_claimed_leaves_no_pod(

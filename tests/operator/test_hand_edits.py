@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from csp_crds import names
 from support.kube import POOLS, SESSIONS, Kube, Object, StandInNode, bound, pool, session
 from support.operator_process import OperatorProcess
 from support.waiting import wait_until
+
+
+@pytest.fixture
+def edits_by_hand() -> bool:
+    return True
 
 
 def full(resource: Object) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from csp_crds import names
+from support.heartbeat import Heartbeat
 from support.kube import (
     POOLS,
     SESSIONS,
@@ -161,7 +163,7 @@ async def test_a_dead_pod_is_replaced_and_too_many_end_the_session(
 
 
 async def test_idle_sessions_are_paused_and_busy_ones_never(
-    kube: Kube, node: StandInNode, operator: OperatorProcess
+    kube: Kube, node: StandInNode, operator: OperatorProcess, gateways: Heartbeat
 ) -> None:
     await kube.create(POOLS, pool(scaling={"targetSpare": 3, "cooldownSeconds": 0}))
     short: dict[str, Any] = {"lifecycle": {"idleTimeout": "2s"}}
@@ -175,6 +177,27 @@ async def test_idle_sessions_are_paused_and_busy_ones_never(
     assert found["metadata"]["annotations"][names.PAUSED] == "true"
     for name in ("busy", "asking"):
         assert phase("Bound")(await kube.get(SESSIONS, name))
+
+
+async def test_what_silent_gateways_said_last_makes_no_session_idle(
+    kube: Kube, node: StandInNode, start_operator: Start
+) -> None:
+    """They may have died as a turn began, before they could tell."""
+    operator = start_operator({"CSP_OPERATOR_RESYNC_SECONDS": "1"})
+    await kube.create(POOLS, pool())
+    await kube.create(SESSIONS, session("quiet", lifecycle={"idleTimeout": "1s"}))
+    await kube.until(SESSIONS, "quiet", bound)
+    await reported(kube, "quiet", Ready="True", TurnActive="False")
+    looks = 'csp_operator_reconcile_seconds_count{kind="session"}'
+    before = await asyncio.to_thread(operator.metric, looks)
+
+    async def looked_often() -> bool:
+        return await asyncio.to_thread(operator.metric, looks) >= before + 5
+
+    await wait_until(looked_often, 60, "five looks at the session")
+    assert phase("Bound")(await kube.get(SESSIONS, "quiet"))
+    async with Heartbeat(kube):
+        await kube.until(SESSIONS, "quiet", phase("Paused"))
 
 
 async def test_max_lifetime_waits_for_a_turn_and_says_so(

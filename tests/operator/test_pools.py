@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from csp_crds import names
 from support.apiserver import ApiServer
@@ -97,6 +98,30 @@ async def test_pods_that_end_at_once_are_made_slower_and_the_reason_is_told(
 
     found = await kube.until(POOLS, "default", says_why, 30)
     assert "exit code 3" in condition(found, "Progressing")["message"]
+
+
+async def test_not_more_pods_are_made_in_a_second_than_the_pool_allows(
+    kube: Kube, node: StandInNode, operator: OperatorProcess, api_server: ApiServer
+) -> None:
+    limits = {"maxConcurrent": 100, "perSecond": 2}
+    scaling = {"targetSpare": 6, "cooldownSeconds": 0}
+    await kube.create(POOLS, pool(scaling=scaling, refill=limits))
+    await count(kube, 6)
+
+    def made() -> list[datetime]:
+        """When each creation reached the API server, in order."""
+        return sorted(
+            datetime.fromisoformat(record["requestReceivedTimestamp"])
+            for record in api_server.audit()
+            if (record.get("objectRef") or {}).get("namespace") == kube.namespace
+            and record["objectRef"]["resource"] == "pods"
+            and record["verb"] == "create"
+        )
+
+    await wait_until(lambda: len(made()) == 6, 30, "six creations in the log", 0.5)
+    times = made()
+    gaps = [(third - first).total_seconds() for first, third in zip(times, times[2:], strict=False)]
+    assert min(gaps) >= 1.0, gaps
 
 
 async def test_the_schedulers_words_are_in_the_conditions(

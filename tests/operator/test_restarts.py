@@ -5,11 +5,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
+from csp_crds import names
 from support.fault_proxy import Call, Fault, FaultProxy
-from support.kube import POOLS, SESSIONS, Kube, Object, StandInNode, bound, pool, session
+from support.heartbeat import Heartbeat
+from support.kube import (
+    POOLS,
+    SESSIONS,
+    Kube,
+    Object,
+    StandInNode,
+    bound,
+    condition,
+    ended_status,
+    pool,
+    session,
+)
 from support.operator_process import OperatorProcess
 from support.settled import full, settled
 from support.waiting import wait_until
@@ -25,6 +39,18 @@ def makes_pod(call: Call) -> bool:
 
 def deletes_pod(call: Call) -> bool:
     return call.method == "DELETE" and "/pods/" in call.path
+
+
+def claims_pod(call: Call) -> bool:
+    return call.method == "PATCH" and "/pods/" in call.path
+
+
+def annotates(call: Call) -> bool:
+    return call.method == "PATCH" and call.path.endswith("/agentsessions/one")
+
+
+def removes_session(call: Call) -> bool:
+    return call.method == "DELETE" and "/agentsessions/" in call.path
 
 
 def says_status(call: Call) -> bool:
@@ -51,6 +77,22 @@ async def killed_at(
     await act
     await asyncio.wait_for(reached.wait(), 30)
     leader.kill()
+
+
+async def serving(
+    kube: Kube, proxy: FaultProxy, start_operator: Start, **spec: Any
+) -> tuple[OperatorProcess, Object]:
+    """The operator behind the proxy, and the pod of the session `one`, which is bound."""
+    leader = start_operator(kubeconfig=proxy.kubeconfig)
+    await kube.create(POOLS, pool())
+    await full(kube, 2)
+    await kube.create(SESSIONS, session("one", **spec))
+    (found,) = await settled(kube, ["one"], 2)
+    return leader, found["status"]["pod"]
+
+
+def has_another(pod: Object) -> Callable[[Object], bool]:
+    return lambda found: bound(found) and found["status"]["pod"]["uid"] != pod["uid"]
 
 
 async def test_while_a_pool_is_filled(
@@ -122,6 +164,118 @@ async def test_while_a_pool_gives_pods_back(
     less = {"spec": {"scaling": {"targetSpare": 1}}}
     await killed_at(deletes_pod, proxy, leader, kube.merge(POOLS, "default", less))
     start_operator()
+    await settled(kube, [], 1)
+
+
+@pytest.mark.parametrize("moment", [claims_pod, says_status, deletes_pod])
+async def test_while_a_pod_that_died_is_replaced(
+    moment: Moment, kube: Kube, node: StandInNode, proxy: FaultProxy, start_operator: Start
+) -> None:
+    leader, dead = await serving(kube, proxy, start_operator)
+    death = kube.merge("pods", dead["name"], ended_status("OOMKilled"), sub="status")
+    await killed_at(moment, proxy, leader, death)
+    start_operator()
+    found = await kube.until(SESSIONS, "one", has_another(dead))
+    await settled(kube, ["one"], 2)
+    assert found["status"]["rebinds"] == 1
+
+
+@pytest.mark.parametrize("moment", [claims_pod, says_status, deletes_pod])
+async def test_while_a_pod_is_released(
+    moment: Moment, kube: Kube, node: StandInNode, proxy: FaultProxy, start_operator: Start
+) -> None:
+    leader, used = await serving(kube, proxy, start_operator)
+    note = {"metadata": {"annotations": {names.RELEASE: used["uid"]}}}
+    await killed_at(moment, proxy, leader, kube.merge(SESSIONS, "one", note))
+    start_operator()
+    found = await kube.until(SESSIONS, "one", has_another(used))
+    await settled(kube, ["one"], 2)
+    assert found["status"].get("rebinds", 0) == 0
+
+
+@pytest.mark.parametrize("moment", [makes_pod, deletes_pod])
+async def test_in_a_rolling_update(
+    moment: Moment, kube: Kube, node: StandInNode, proxy: FaultProxy, start_operator: Start
+) -> None:
+    leader, served = await serving(kube, proxy, start_operator)
+    image = "example.invalid/csp-worker:2"
+    change = {"spec": {"template": {"image": image}}}
+    await killed_at(moment, proxy, leader, kube.merge(POOLS, "default", change))
+    start_operator()
+
+    async def updated() -> bool:
+        warm = await kube.pods(state=names.STATE_WARM)
+        return [pod["spec"]["containers"][0]["image"] for pod in warm] == [image] * 2
+
+    await wait_until(updated, 60, "two pods of the new template")
+    (found,) = await settled(kube, ["one"], 2)
+    assert found["status"]["pod"]["uid"] == served["uid"], "claimed pods are left alone"
+
+
+async def test_while_an_idle_session_is_paused(
+    kube: Kube, node: StandInNode, proxy: FaultProxy, start_operator: Start, gateways: Heartbeat
+) -> None:
+    leader, _ = await serving(kube, proxy, start_operator, lifecycle={"idleTimeout": "1s"})
+    now = "2026-01-01T00:00:00Z"
+    conditions = [
+        {"type": kind, "status": value, "reason": "Test", "message": "", "lastTransitionTime": now}
+        for kind, value in (("Ready", "True"), ("TurnActive", "False"))
+    ]
+    report = {"lastActivity": now, "conditions": conditions}
+    told = kube.apply_status(SESSIONS, "one", names.CONTROL_PLANE_MANAGER, report)
+    await killed_at(annotates, proxy, leader, told)
+    start_operator()
+    await kube.until(SESSIONS, "one", phase("Paused"))
+    await settled(kube, [], 2)
+
+
+async def test_while_a_finished_session_is_removed(
+    kube: Kube, node: StandInNode, proxy: FaultProxy, start_operator: Start
+) -> None:
+    leader, _ = await serving(kube, proxy, start_operator, lifecycle={"ttlAfterFinished": "0s"})
+    over = {"metadata": {"annotations": {names.FINISH: "Done"}}}
+    await killed_at(removes_session, proxy, leader, kube.merge(SESSIONS, "one", over))
+    start_operator()
+
+    async def gone() -> bool:
+        return await kube.find(SESSIONS, "one") is None
+
+    await wait_until(gone, 30, "the end of the session")
+    await settled(kube, [], 2)
+
+
+@pytest.mark.parametrize("moment", [says_status, deletes_pod])
+async def test_while_a_session_that_is_not_accepted_gives_its_pod_back(
+    moment: Moment, kube: Kube, node: StandInNode, proxy: FaultProxy, start_operator: Start
+) -> None:
+    leader, _ = await serving(kube, proxy, start_operator)
+    refused = {
+        "type": "Accepted", "status": "False", "reason": "UnknownOwner", "message": "nobody",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    told = kube.apply_status(
+        SESSIONS, "one", names.CONTROL_PLANE_MANAGER, {"conditions": [refused]}
+    )
+
+    await killed_at(moment, proxy, leader, told)
+    start_operator()
+    await kube.until(
+        SESSIONS, "one", lambda found: condition(found, "Bound").get("reason") == "NotAccepted"
+    )
+    await settled(kube, [], 2)
+
+
+async def test_while_a_session_that_cannot_wait_is_refused(
+    kube: Kube, node: StandInNode, proxy: FaultProxy, start_operator: Start
+) -> None:
+    leader = start_operator(kubeconfig=proxy.kubeconfig)
+    await kube.create(POOLS, pool(scaling={"targetSpare": 0, "cooldownSeconds": 0}))
+    made = kube.create(SESSIONS, session("strict", coldStart="Reject"))
+    await killed_at(says_status, proxy, leader, made)
+    await kube.merge(POOLS, "default", {"spec": {"scaling": {"targetSpare": 1}}})
+    start_operator()
+    found = await kube.until(SESSIONS, "strict", phase("Failed"))
+    assert condition(found, "Finished")["reason"] == "NoWarmPod"
     await settled(kube, [], 1)
 
 

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
@@ -53,6 +54,9 @@ class ApiServer:
         self.ca = self._head.ca
         self.token = self._head.token
         self._names = count(1)
+        self._issuing = threading.Lock()
+        admin = ("admin", ("system:masters",))
+        self._configs: dict[tuple[str, tuple[str, ...]], Path] = {admin: self._head.admin}
 
     def start(self) -> None:
         """Returns when the API server is ready."""
@@ -63,7 +67,12 @@ class ApiServer:
     def kubeconfig(self, user: str = "admin", groups: Sequence[str] = ("system:masters",)) -> Path:
         """A kubeconfig file for this user and these groups, by client certificate. With other
         groups than the default the user may do what RBAC says and nothing else."""
-        return self._head.kubeconfig(user, groups)
+        key = (user, tuple(groups))
+        # Two at once would write one user's key beside the other's certificate.
+        with self._issuing:
+            if key not in self._configs:
+                self._configs[key] = self._head.kubeconfig(user, groups)
+            return self._configs[key]
 
     def environment(self) -> Mapping[str, str]:
         """What a process under test needs to reach this server."""

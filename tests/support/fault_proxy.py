@@ -62,7 +62,13 @@ class FaultProxy:
         self._rule: Rule | None = None
         self.faults = 0
         self._watches: set[asyncio.Transport] = set()  # to those who watch
+        self._muted: set[asyncio.Transport] = set()
         self.silent = False  # open watches bring nothing more, new ones neither
+
+    def mute_watches(self) -> None:
+        """Open watches bring nothing more and stay open, as over a connection that is dead and has
+        not been told so. New ones are as usual."""
+        self._muted |= self._watches
 
     def drop_watches(self) -> None:
         """Every open watch breaks off."""
@@ -152,10 +158,11 @@ class FaultProxy:
         self._watches.add(transport)
         try:
             async for chunk in answer.content.iter_any():
-                if not self.silent:
+                if not self.silent and transport not in self._muted:
                     await relayed.write(chunk)
         finally:
             self._watches.discard(transport)
+            self._muted.discard(transport)
         return relayed
 
 

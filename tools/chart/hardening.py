@@ -11,7 +11,7 @@ from chart.workloads import Workload, workloads
 
 _VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim",
             "projected", "secret"}  # fmt: skip
-API_USERS = frozenset({"gateway", "operator", "crds"})
+API_USERS = frozenset({"gateway", "operator", "crds", "removal"})
 """Components that get a token for the API server."""
 SECRETS: dict[str, frozenset[str]] = {
     "gateway": frozenset({"signing-key", "database", "redis"}),

@@ -55,6 +55,7 @@ REACHES: dict[str, frozenset[str]] = {
     "operator": frozenset({"the API server"}) | _NAMES,
     "migrate": frozenset({"PostgreSQL"}) | _NAMES,
     "crds": frozenset({"the API server"}) | _NAMES,
+    "removal": frozenset({"the API server"}) | _NAMES,
     "test": frozenset({"gateway", "model proxy", "egress proxy"}) | _NAMES,
     "policy-probe": _NAMES,
     "scripted-model": frozenset(),

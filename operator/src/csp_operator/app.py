@@ -22,6 +22,7 @@ from csp_operator.intake import Intake
 from csp_operator.leader import Leader
 from csp_operator.metrics import OperatorMetrics
 from csp_operator.notes import Notes
+from csp_operator.pulse import Pulse
 from csp_operator.queue import WorkQueue
 from csp_operator.reconcile.core import Core
 from csp_operator.reconcile.orphans import OrphanReconciler
@@ -41,7 +42,7 @@ log = structlog.get_logger(__name__)
 async def run(settings: OperatorSettings) -> None:
     """Until a signal comes. Raises when a part of it failed for good."""
     metrics, clock, store = OperatorMetrics(), ServerClock(), Store()
-    watching = kopf_settings()
+    watching = kopf_settings(settings.watch_silence_seconds)
     connection = Connection(lambda: login(watching))
     leader = Leader(settings, metrics)
     api = KubeApi(connection, clock, metrics, leader.leads, settings.request_seconds)
@@ -58,10 +59,13 @@ async def run(settings: OperatorSettings) -> None:
     activity = Activity()
     pools = PoolReconciler(core)
     intake = Intake(core, activity, pools)
-    sessions = SessionReconciler(core, activity)
+    pulse = Pulse(settings)
+    sessions = SessionReconciler(core, activity, pulse)
     resync = Resync(core, intake)
-    work = Work(core, leader, resync, sessions, pools, OrphanReconciler(core))
-    watches = parts(Watches(api, resync, intake), settings.namespaces)
+    work = Work(core, leader, resync, sessions, pools, OrphanReconciler(core), pulse)
+    watches = parts(
+        Watches(api, resync, intake, settings.watch_silence_seconds), settings.namespaces
+    )
     stop = asyncio.Event()
     try:
         async with serve(settings.metrics_host, settings.metrics_port, metrics, store) as port:

@@ -17,9 +17,6 @@ from csp_crds import names
 from csp_operator.api.connection import login
 from csp_operator.intake import Intake
 
-SILENCE_S = 70.0
-"""A watch without even a bookmark for so long is dead; API servers send one each minute."""
-
 
 class _NoDiffs(kopf.DiffBaseStorage):
     """Nothing here asks what has changed since last time, so nothing is computed or stored."""
@@ -41,13 +38,14 @@ class _ForEver:
         return itertools.chain((0.2, 0.5, 1.0, 2.0), itertools.repeat(3.0))
 
 
-def kopf_settings() -> kopf.OperatorSettings:
+def kopf_settings(silence_s: float) -> kopf.OperatorSettings:
+    """`silence_s`: a watch that brings nothing for so long is dead."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True
     settings.persistence.diffbase_storage = _NoDiffs()
-    settings.watching.inactivity_timeout = SILENCE_S
+    settings.watching.inactivity_timeout = silence_s
     settings.watching.connect_timeout = 10.0
     settings.networking.request_timeout = 60.0
     settings.networking.error_backoffs = _ForEver()  # type: ignore[assignment]

@@ -68,6 +68,25 @@ class OperatorSettings(BaseSettings):
         ge=0,
         description="Added to idleTimeout: the control plane, which knows more, comes first.",
     )
+    gateway_lease_name: str = Field(
+        "csp-gateway",
+        description="Name of the Lease that gateways renew, in the same namespace. A session's "
+        "quiet time counts only while they do.",
+    )
+    gateway_silence_seconds: float = Field(
+        45.0,
+        gt=0,
+        le=600,
+        description="Gateways whose Lease does not change for so long are away, and every quiet "
+        "time begins anew when they are back.",
+    )
+    watch_silence_seconds: float = Field(
+        70.0,
+        gt=0,
+        le=3600,
+        description="A watch that brings nothing for so long, not even a bookmark, is dead and "
+        "begins again with a list. API servers send a bookmark each minute.",
+    )
     unready_seconds: float = Field(
         60.0, gt=0, description="A waiting pod that stopped being ready for so long is replaced."
     )

@@ -23,16 +23,15 @@ from csp_operator.resync import Resync
 
 log = structlog.get_logger(__name__)
 
-SILENCE_S = 70.0
-"""Without even a bookmark for so long a watch is dead; API servers send one each minute."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 3.0
 
 
 class Watches:
     """`run` until cancelled, on every replica: who may have to act soon must know what is."""
 
-    def __init__(self, api: KubeApi, resync: Resync, intake: Intake) -> None:
+    def __init__(self, api: KubeApi, resync: Resync, intake: Intake, silence_s: float) -> None:
         self._api = api
+        self._silence_s = silence_s
         self._resync = resync
         self._deliver: dict[Resource, Callable[..., None]] = {
             PODS: intake.pod,
@@ -56,7 +55,7 @@ class Watches:
         """Until the server ends the watch in peace; from which version to go on."""
         labels = names.POOL if resource is PODS else None
         deliver = self._deliver[resource]
-        watch = self._api.watch(resource, namespace, version, SILENCE_S, labels=labels)
+        watch = self._api.watch(resource, namespace, version, self._silence_s, labels=labels)
         # A watch that is left in the middle would keep its connection until it is collected.
         async with aclosing(watch) as events:
             async for event in events:

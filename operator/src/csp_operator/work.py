@@ -8,6 +8,7 @@ import structlog
 
 from csp_operator.api.errors import ApiError, Away, Conflict
 from csp_operator.leader import Leader
+from csp_operator.pulse import Pulse
 from csp_operator.queue import Key
 from csp_operator.reconcile.claim import Busy
 from csp_operator.reconcile.core import Core
@@ -35,6 +36,7 @@ class Work:
         sessions: SessionReconciler,
         pools: PoolReconciler,
         orphans: OrphanReconciler,
+        pulse: Pulse,
     ) -> None:
         self._core = core
         self._leader = leader
@@ -42,6 +44,7 @@ class Work:
         self._sessions = sessions
         self._pools = pools
         self._orphans = orphans
+        self._pulse = pulse
         self._failures: dict[Key, int] = {}
 
     async def run(self) -> None:
@@ -66,7 +69,9 @@ class Work:
         parts = {
             f"worker-{n}": queue.work(self._handle) for n in range(self._core.settings.workers)
         }
-        parts |= {"resync": self._list_regularly(), "events": notes.run(self._core.api)}
+        api = self._core.api
+        parts |= {"resync": self._list_regularly(), "events": notes.run(api)}
+        parts |= {"pulse": self._pulse.run(api)}
         tasks = {asyncio.create_task(part, name=name) for name, part in parts.items()}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -88,6 +88,11 @@ class Operator(Pod, Environment):
     pod_disruption_budget: Disruption = Field(
         default_factory=Disruption, description="What draining nodes must leave running."
     )
+    end_pods_on_uninstall: bool = Field(
+        True,
+        description="A Job after `helm uninstall` ends the pods of sessions, which nobody looks "
+        "after any more. AgentSessions and the log stay.",
+    )
 
 
 class EgressProxy(Pod):

@@ -1,4 +1,4 @@
-"""Runs what a gateway on Kubernetes has besides: the reporter and the adopter."""
+"""Runs what a gateway on Kubernetes has besides: the reporter, the adopter and the heartbeat."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import structlog
 
 from csp_controlplane.adoption.adopter import Adopter
 from csp_controlplane.adoption.approvals import Approvals
+from csp_controlplane.adoption.heartbeat import Heartbeat
 from csp_controlplane.adoption.idlers import Idlers
 from csp_controlplane.adoption.reporter import Reporter
 from csp_controlplane.runtime.kubernetes.runtime import KubernetesRuntime
@@ -29,13 +30,15 @@ def new_reporter(db: Database, runtime: KubernetesRuntime) -> Reporter:
 async def running_adoption(
     db: Database, service: SessionService, runtime: KubernetesRuntime, reporter: Reporter
 ) -> AsyncIterator[None]:
-    """Both loops, until the context ends."""
+    """All three, until the context ends."""
     reporter.approvals = Approvals(db, service)
     reporter.idlers = Idlers(db, service, runtime, lambda: datetime.now(UTC))
     adopter = Adopter(db, service, runtime, reporter)
+    heartbeat = Heartbeat(runtime, lambda: datetime.now(UTC))
     tasks = [
         asyncio.create_task(reporter.run(), name="reporter"),
         asyncio.create_task(adopter.run(), name="adopter"),
+        asyncio.create_task(heartbeat.run(), name="heartbeat"),
     ]
     try:
         yield

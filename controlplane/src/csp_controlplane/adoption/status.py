@@ -88,11 +88,15 @@ def differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 def differ_much(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Whether it has to be written at once."""
-    first, second = _without_times(old), _without_times(new)
-    for name in SOFT:
-        first.pop(name, None)
-        second.pop(name, None)
-    return first != second
+    return _hard(old) != _hard(new)
+
+
+def _hard(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what may wait: cost and activity, also where a budget's sentence repeats the cost."""
+    kept = {name: value for name, value in _without_times(status).items() if name not in SOFT}
+    budget = SessionCondition.BUDGET_EXHAUSTED
+    kept["conditions"] = [item[:3] if item[0] == budget else item for item in kept["conditions"]]
+    return kept
 
 
 def shortened(text: str) -> str:

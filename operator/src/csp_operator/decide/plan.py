@@ -25,7 +25,7 @@ class SessionFacts:
     session: SessionView
     pods: Sequence[PodView]  # all that carry the session's uid
     now: datetime
-    quiet_s: float  # for so long the operator has seen no activity; restarts begin anew
+    quiet_s: float  # for so long a control plane that is there has shown no activity
     known_gone: str | None = None  # uid of a named pod that the API server says is no more
     knobs: Knobs = Knobs()
     addresses: frozenset[str] | None = None  # that pods must know; None: nobody has asked yet
@@ -61,6 +61,7 @@ class SessionPlan:
     finished: Says = RUNS
     pod: PodView | None = None  # what status.pod names
     rebinds: int = 0
+    lost: bool = False  # the pod that the status names is lost, which has not been counted yet
     drop: tuple[tuple[PodView, str], ...] = ()  # with a value of metrics.DELETIONS
     acquire: bool = False
     check: bool = False  # ask the API server for the named pod before anything else

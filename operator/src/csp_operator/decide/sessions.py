@@ -116,12 +116,18 @@ def _serve(facts: SessionFacts, spec: AgentSessionSpec) -> SessionPlan:
     lost, rebinds = _count_loss(facts, spec, current)
     if lost and not usable and rebinds > spec.failure_policy.max_rebinds:
         text = f"{rebinds} pods in a row were lost. The last one: {_how_lost(facts)}"
-        return replace(finish(facts, "Failed", "RebindsExhausted", text), rebinds=rebinds)
+        ended_for_good = finish(facts, "Failed", "RebindsExhausted", text)
+        return replace(ended_for_good, rebinds=rebinds, lost=True)
     if current is None and usable:
         current = min(usable, key=lambda pod: (pod.created, pod.uid))
     extras = tuple((pod, "extra") for pod in usable if current and pod.uid != current.uid)
     plan = SessionPlan(
-        "Pending", Says("False", "Claiming"), rebinds=rebinds, drop=(*ended, *extras), pod=current
+        "Pending",
+        Says("False", "Claiming"),
+        rebinds=rebinds,
+        lost=lost,
+        drop=(*ended, *extras),
+        pod=current,
     )
     if lost:
         text = f"{_how_lost(facts)} It is replaced."
@@ -275,8 +281,9 @@ def _busy(conditions: Sequence[Condition]) -> bool:
 def _idle_left(facts: SessionFacts, spec: AgentSessionSpec) -> float | None:
     """Seconds until the session counts as idle; None while nothing says that it is.
 
-    Only what the control plane says counts, and only while it has the session (Ready): what nobody
-    keeps up to date is never idle. Time is the operator's own, so that no clock can be wrong.
+    Only what the control plane says counts, and only while it has the session (Ready) and is there
+    to say otherwise: what nobody keeps up to date is never idle. Time is the operator's own, so
+    that no clock can be wrong.
     """
     status = facts.session.status
     if not is_true(status.conditions, SessionCondition.READY) or _busy(status.conditions):

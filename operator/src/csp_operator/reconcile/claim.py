@@ -38,8 +38,11 @@ class Claimer:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    async def claim(self, session: SessionView, pool: PoolView) -> PodView | None:
-        """A warm pod that is the session's now; None when there is none to be had."""
+    async def claim(
+        self, session: SessionView, pool: PoolView, *, first: bool = True
+    ) -> PodView | None:
+        """A warm pod that is the session's now; None when there is none to be had, which counts as
+        a miss at the session's `first` attempt."""
         metrics = self._core.metrics
         tried = 0
         while (candidate := self._best(session, pool)) is not None and tried < _MOST_TRIES:
@@ -53,7 +56,8 @@ class Claimer:
                 settle = self._core.settings.refill_settle_seconds
                 self._core.look_at_pool(pool.namespace, pool.name, settle)
                 return pod
-        metrics.misses.labels("none_left" if tried else "none_warm").inc()
+        if first:
+            metrics.misses.labels("none_left" if tried else "none_warm").inc()
         return None
 
     async def make(self, session: SessionView, pool: PoolView) -> PodView:

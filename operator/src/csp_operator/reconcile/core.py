@@ -67,13 +67,16 @@ class Core:
         self.waiting.setdefault(pool, OrderedDict())[name] = None
         self._count_waiting()
 
-    def wait_no_more(self, session: Name, pool: Name) -> None:
+    def wait_no_more(self, session: Name, pool: Name) -> bool:
+        """Whether it did."""
         waiting = self.waiting.get(pool)
-        if waiting is not None and session in waiting:
-            del waiting[session]
-            if not waiting:
-                del self.waiting[pool]
-            self._count_waiting()
+        if waiting is None or session not in waiting:
+            return False
+        del waiting[session]
+        if not waiting:
+            del self.waiting[pool]
+        self._count_waiting()
+        return True
 
     def wake_waiting(self, pool: Name) -> None:
         """As many as there are pods for."""

@@ -23,6 +23,7 @@ from csp_operator.decide.sessions import (
     starting,
     waiting,
 )
+from csp_operator.pulse import Pulse
 from csp_operator.reconcile.claim import Claimer
 from csp_operator.reconcile.core import Core
 from csp_operator.store import Name
@@ -37,10 +38,11 @@ _REFUSED_RETRY_S = 10.0
 class SessionReconciler:
     """`look` may raise ApiError; the queue then asks again."""
 
-    def __init__(self, core: Core, activity: Activity) -> None:
+    def __init__(self, core: Core, activity: Activity, pulse: Pulse) -> None:
         self._core = core
         self._claimer = Claimer(core)
         self._activity = activity
+        self._pulse = pulse
         settings = core.settings
         self._knobs = Knobs(
             stable_s=settings.stable_seconds,
@@ -62,15 +64,16 @@ class SessionReconciler:
             facts = await self._check_named(facts)
             plan = decide_session(facts)
         pool = Name(session.namespace, session.spec.pool_ref.name) if session.spec else None
-        if pool is not None:
-            self._core.wait_no_more(name, pool)
+        waited = pool is not None and self._core.wait_no_more(name, pool)
         claimed = False
         if plan.acquire:
-            plan = await self._acquire(facts, plan, since)
+            plan = await self._acquire(facts, plan, since, waited)
             claimed = plan.phase == "Bound"
         written = await self._write(session, plan)
         if claimed and written:
             self._measure(since)
+        if plan.lost and written:
+            self._core.metrics.rebinds.inc()
         for pod, why in plan.drop:
             await self._core.delete_pod(pod, why)
         await self._finish_up(session, plan)
@@ -80,7 +83,7 @@ class SessionReconciler:
             session=session,
             pods=self._core.store.pods_of_session(session.uid),
             now=self._core.clock.now(),
-            quiet_s=self._activity.quiet_for(session),
+            quiet_s=min(self._activity.quiet_for(session), self._pulse.heard_for()),
             addresses=self._core.blueprints.addresses,
             known_gone=known_gone,
             knobs=self._knobs,
@@ -103,7 +106,10 @@ class SessionReconciler:
                 return self._facts(session)
         return self._facts(session, known_gone=pod.uid)
 
-    async def _acquire(self, facts: SessionFacts, plan: SessionPlan, since: float) -> SessionPlan:
+    async def _acquire(
+        self, facts: SessionFacts, plan: SessionPlan, since: float, waited: bool
+    ) -> SessionPlan:
+        """`waited`: it has found no warm pod before."""
         core, session = self._core, facts.session
         spec = session.spec
         if spec is None:
@@ -116,7 +122,7 @@ class SessionReconciler:
             core.wait_for_pod(session, pool_name)
             text = f"There is no AgentPool {pool_name.name} in the namespace {name.namespace}."
             return replace(plan, bound=Says("False", "PoolNotFound", text))
-        pod = await self._claimer.claim(session, pool)
+        pod = await self._claimer.claim(session, pool, first=not waited)
         if pod is not None:
             core.metrics.starts.labels(start_of(session, pod)).inc()
             return replace(plan, phase="Bound", bound=bound_to(pod), pod=pod)
@@ -218,8 +224,6 @@ class SessionReconciler:
                 )
         if plan.look_again_s is not None:
             core.look_at_session(current, max(0.05, plan.look_again_s))
-        if any(why in ("ended", "released") for _, why in plan.drop):
-            core.metrics.rebinds.inc()
 
     async def _pause(self, session: SessionView) -> None:
         """Only as the session was judged: a turn that began meanwhile makes this a conflict."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
+from datetime import datetime
 from typing import Any, Self
 
 import httpx2
 from lightkube import ApiError, AsyncClient
 from lightkube.core.exceptions import ConfigError
 from lightkube.generic_resource import create_namespaced_resource
+from lightkube.resources.coordination_v1 import Lease
 from lightkube.types import PatchType
 
 from csp_controlplane.runtime.protocol import RuntimeUnavailable
@@ -151,6 +153,25 @@ class KubernetesApi:
                 await self._client.delete(_SESSION, name, namespace=namespace)
         except Absent:
             return
+
+    async def renew(self, namespace: str, name: str, now: datetime) -> None:
+        """The Lease that says that gateways are there; it is made when it is missing."""
+        body = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"renewTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")},
+        }
+        with _translated():
+            await self._client.patch(
+                Lease,
+                name,
+                body,
+                namespace=namespace,
+                patch_type=PatchType.APPLY,
+                field_manager=names.CONTROL_PLANE_MANAGER,
+                force=True,
+            )
 
     async def pool(self, namespace: str, name: str) -> Resource:
         """An AgentPool. Raises Absent."""

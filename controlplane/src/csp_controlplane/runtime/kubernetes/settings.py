@@ -31,6 +31,16 @@ class KubernetesSettings(BaseSettings):
     pool: str = Field(
         "default", min_length=1, description="AgentPool of the sessions that are made by the API."
     )
+    lease_namespace: str | None = Field(
+        None, description="Namespace of the gateways' Lease. Unset: that of the sessions."
+    )
+    lease_name: str = Field(
+        "csp-gateway",
+        min_length=1,
+        description="Lease that each gateway renews, so that the operator knows that what the "
+        "statuses of sessions say is kept up to date.",
+    )
+    heartbeat_seconds: float = Field(10.0, gt=0, description="How often it is renewed.")
     resync_seconds: float = Field(
         300.0, gt=0, description="How often everything is compared anew, whatever was announced."
     )
