@@ -82,6 +82,24 @@ async def test_a_family_of_any_depth_has_one_lineage(db: Database, parent: str) 
     assert await seqs(db, "fork") == [0]
 
 
+async def test_what_files_were_taken_back_to_is_the_newest_from_then_on(
+    db: Database, parent: str
+) -> None:
+    earlier = await checkpoints.at(db, "t1", parent, 5)
+    assert earlier is not None
+    assert await checkpoints.choose(db, "t1", parent, earlier.id)
+    found, chosen = await checkpoints.next_to_restore(db, "t1", parent)
+    assert found is not None
+    assert (found.id, chosen) == (earlier.id, True)
+    await checkpoints.restored(db, "t1", parent, earlier.id)
+    await checkpoints.restored(db, "t1", parent, earlier.id)  # as another gateway may
+    # Its worker is lost before anybody looked at its files again.
+    found, chosen = await checkpoints.next_to_restore(db, "t1", parent)
+    assert found is not None
+    assert (found.pieces, chosen) == ((named(b"5"),), False)
+    assert len(await seqs(db, parent)) == 4
+
+
 async def row_version(db: Database, session: str) -> tuple[int, str]:
     """How far the newest checkpoint was checked, and which version of its row that is."""
     async with db.tenant("t1") as connection:

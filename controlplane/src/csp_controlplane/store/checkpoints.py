@@ -118,12 +118,21 @@ async def wanted_of(db: Database, tenant: str, session: str, epoch: int) -> bool
 
 
 async def restored(db: Database, tenant: str, session: str, checkpoint: str) -> None:
-    """A worker has it: the choice is made true."""
+    """A worker has it: the choice is made true, and is the newest state from now on.
+
+    A worker that is lost before it was looked at again would else bring back what was given up.
+    """
     async with db.tenant(tenant) as connection:
         await connection.execute(
-            "update sessions set chosen_checkpoint = null where id = $1 and chosen_checkpoint = $2",
+            "with s as (update sessions set chosen_checkpoint = null "
+            "where id = $1 and chosen_checkpoint = $2 returning id, epoch, last_seq) "
+            "insert into checkpoints (session_id, id, tenant, epoch, seq, checked_seq, manifest, "
+            "pieces, files, bytes, left_out, fingerprint) select c.session_id, $3, c.tenant, "
+            "s.epoch, s.last_seq, s.last_seq, c.manifest, c.pieces, c.files, c.bytes, c.left_out, "
+            "'' from s join checkpoints c on c.session_id = s.id and c.id = $2",
             session,
             checkpoint,
+            new_id("ckpt"),
         )
 
 
