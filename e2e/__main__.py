@@ -45,13 +45,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "up":
                 _up()
             case "test":
-                before = traces()
-                outcome = int(pytest.main([*_PYTEST, "e2e/tests", *further]))
-                return outcome or _left_over(before)
+                return _test(further)
     except binaries.MissingBinaries as reason:
         say(str(reason))
         return 1
     return 0
+
+
+def _test(arguments: list[str]) -> int:
+    """All tests, or those of the files that are named."""
+    named = any(argument.startswith("e2e/") for argument in arguments)
+    before = traces()
+    outcome = int(pytest.main([*_PYTEST, *([] if named else ["e2e/tests"]), *arguments]))
+    return outcome or _left_over(before)
 
 
 def _left_over(before: set[str]) -> int:

@@ -57,7 +57,7 @@ async def answering(installation: Installation) -> AsyncIterator[tuple[Viewer, E
         assert viewer.text() == "before. " + "tick " * pieces
         assert (await viewer.turn(script(say("after")), deadline=180))["outcome"] == "completed"
         assert pod_of(installation, viewer.session_id)["uid"] == pod["uid"]
-        shown_is_stored(installation, viewer)
+        await shown_is_stored(installation, viewer)
 
 
 @asynccontextmanager

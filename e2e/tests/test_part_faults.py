@@ -68,16 +68,17 @@ async def test_a_gateway_pod_deleted_in_mid_stream_costs_its_client_nothing(
     installation: Installation,
 ) -> None:
     async with watching(installation) as viewer:
-        message = await viewer.say(script(slow(150, pause=0.1, word="tick ")))
+        message = await viewer.say(script(slow(400, pause=0.1, word="tick ")))
         await viewer.partial(20, deadline=120)
         for gateway in installation.gateways():
             if viewer.closed is None:
                 await replace_gateway(installation, gateway)
         await viewer.gone(60)
+        assert ended(viewer, message) is None, "the gateway went in mid-turn"
         end = await followed(viewer, message)
         assert end["outcome"] == "completed"
-        assert viewer.text() == "tick " * 150
-        shown_is_stored(installation, viewer)
+        assert viewer.text() == "tick " * 400
+        await shown_is_stored(installation, viewer)
     installation.ready()
 
 
@@ -99,7 +100,7 @@ async def test_a_postgresql_that_restarts_in_mid_turn_loses_no_fact(
         assert viewer.text() == "kept" + "tick " * 200
         await viewer.turn(script(say("afterwards")), deadline=120)
         assert viewer.text().endswith("afterwards")
-        shown_is_stored(installation, viewer)
+        await shown_is_stored(installation, viewer)
 
 
 async def test_a_service_whose_address_changes_is_followed(installation: Installation) -> None:

@@ -40,11 +40,12 @@ async def through(viewer: Viewer, message: Event, work: Callable[[], object]) ->
     """The end of the message's turn, which must go on while this work takes its gateways away."""
     # In a thread: the viewer reads as it would if somebody else did this.
     working = asyncio.create_task(asyncio.to_thread(work), name="release")
-    await viewer.gone(240)
-    assert ended(viewer, message) is None, "the gateway went in mid-turn"
-    end = await followed(viewer, message, deadline=240)
-    await working
-    return end
+    try:
+        await viewer.gone(240)
+        assert ended(viewer, message) is None, "the gateway went in mid-turn"
+        return await followed(viewer, message, deadline=240)
+    finally:
+        await working
 
 
 async def recorded(installation: Installation, recorder: Recorder) -> list[bytes]:
@@ -68,14 +69,14 @@ async def test_an_upgrade_and_its_rollback_in_mid_stream_lose_no_event_and_leave
         recorder = Recorder(installation.url, viewer.session_id, installation.headers)
         await viewer.turn(script(say("first")), deadline=120)
         pod = pod_of(installation, viewer.session_id)
-        message = await viewer.say(script(slow(900, pause=0.1, word="tick ")))
+        message = await viewer.say(script(slow(1200, pause=0.1, word="tick ")))
         await viewer.partial(20)
         installation.values["gateway"] = {"image": {"tag": _NEXT}}
         installation.values["worker"] = {"image": {"tag": _NEXT}}
         installation.values["pools"]["default"]["template"]["podLabels"] = {"release": "next"}
         end = await through(viewer, message, lambda: installation.upgrade(wait=False))
         assert end["outcome"] == "completed"
-        assert viewer.text() == "first" + "tick " * 900
+        assert viewer.text() == "first" + "tick " * 1200
         assert pod_of(installation, viewer.session_id)["uid"] == pod["uid"], "claimed: left alone"
         installation.ready()
         await wait_until(
@@ -97,12 +98,12 @@ async def test_an_upgrade_and_its_rollback_in_mid_stream_lose_no_event_and_leave
         end = await through(viewer, message, lambda: installation.helm(*rollback))
         installation.values = before
         assert end["outcome"] == "completed"
-        assert viewer.text() == "first" + "tick " * 900 + "tock " * 600
+        assert viewer.text() == "first" + "tick " * 1200 + "tock " * 600
         assert pod_of(installation, viewer.session_id)["uid"] == pod["uid"], "claimed: left alone"
         recorder.holds(await recorded(installation, recorder))
         assert recorder.connections > connections
         await recorder.close()
-        shown_is_stored(installation, viewer)
+        await shown_is_stored(installation, viewer)
     installation.ready()
 
 

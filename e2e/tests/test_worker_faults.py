@@ -151,7 +151,7 @@ async def test_a_pod_that_is_drained_in_mid_turn_loses_no_text_and_no_file(
         assert (await viewer.turn_end(message, deadline=180))["outcome"] == "completed"
         assert results(viewer)[-1].strip() == "of this turn"
         assert "workspace_lost" not in {e["code"] for e in viewer.of("session.notice")}
-        shown_is_stored(installation, viewer)
+        await shown_is_stored(installation, viewer)
 
 
 async def test_a_session_that_eats_its_pods_memory_disturbs_no_other(
