@@ -149,11 +149,14 @@ def database_log(installation: Installation, session_id: str) -> list[bytes]:
         "copy (select encode(convert_to(payload::text, 'UTF8'), 'hex') from events "
         f"where session_id = '{session_id}' order by seq) to stdout"
     )
+    return [bytes.fromhex(line) for line in sql(installation, query)]
+
+
+def sql(installation: Installation, statements: str) -> list[str]:
+    """What PostgreSQL's owner is answered, of every tenant."""
     psql = "PATH=$PATH:$(echo /usr/lib/postgresql/*/bin) psql -h /tmp -U csp -d csp -Atc"
-    printed = installation.csp(
-        "exec", "csp-postgresql-0", "--", "/bin/sh", "-c", f'{psql} "{query}"'
-    )
-    return [bytes.fromhex(line) for line in printed.splitlines()]
+    shell = ("/bin/sh", "-c", f'{psql} "{statements}"')
+    return installation.csp("exec", "csp-postgresql-0", "--", *shell).splitlines()
 
 
 async def shown_is_stored(installation: Installation, viewer: Viewer) -> None:

@@ -19,6 +19,7 @@ from e2e.sessions import (
     pods,
     resource,
     shown_is_stored,
+    sql,
     until_condition,
     watching,
 )
@@ -113,9 +114,13 @@ async def test_a_namespace_that_is_deleted_takes_its_sessions_and_nothing_else(
     other = "csp-e2e-team"
     before = copy.deepcopy(installation.values)
     installation.kubectl("create", "namespace", other)
+    sql(
+        installation,
+        "insert into tenants (id, name) values ('team', 'Team'); insert into users "
+        "(id, tenant, email, name) values ('user_ann', 'team', 'ann@team.example', 'Ann')",
+    )
     try:
-        # Sessions made through the API are written where the tenant's first namespace is.
-        installation.values["tenants"] = {NAMESPACE: "local", other: "local"}
+        installation.values["tenants"] = {NAMESPACE: "local", other: "team"}
         installation.upgrade()
         async with watching(installation) as viewer:
             await viewer.turn(script(say("here")), deadline=120)
@@ -124,39 +129,31 @@ async def test_a_namespace_that_is_deleted_takes_its_sessions_and_nothing_else(
                 "-n", other, "wait", "agentpool/default", "--for=condition=Available",
                 "--timeout=120s", timeout=150,
             )  # fmt: skip
-            guest = resource("guest", prompt=script(say("I am a guest.")))
+            guest = resource("guest", prompt=script(say("I am a guest.")), owner="ann@team.example")
             installation.apply(guest, namespace=other)
             await until_condition(installation, "guest", "Ready", namespace=other)
             found = await until_condition(
                 installation, "guest", "TurnActive", "False", namespace=other
             )
             session_id = found["status"]["sessionId"]
-            history = await log_of(installation, session_id)
+            history = database_log(installation, session_id)
+            assert any(b"I am a guest." in event for event in history)
             await asyncio.to_thread(
                 installation.kubectl, "delete", "namespace", other, "--wait=true", timeout=200
             )
             assert (await viewer.turn(script(say("still"))))["outcome"] == "completed"
             assert pod_of(installation, viewer.session_id)["uid"] == beside["uid"]
             assert viewer.text() == "herestill"
-            await rests(installation, session_id)
-            assert (await log_of(installation, session_id))[: len(history)] == history
-        async with installation.client() as client:
-            assert (await client.delete(f"/sessions/{session_id}")).status_code == 200
+            # What went was its place; nobody ended it.
+            state = f"select state from sessions where id = '{session_id}'"
+            await wait_until(
+                lambda: sql(installation, state) == ["paused"], 60, "its session being paused"
+            )
+            assert database_log(installation, session_id)[: len(history)] == history
     finally:
         installation.values = before
         installation.upgrade()
         installation.kubectl("delete", "namespace", other, "--ignore-not-found", timeout=200)
-
-
-async def rests(installation: Installation, session_id: str) -> None:
-    """The session is paused: what went was its place, and nobody ended it."""
-    async with installation.client() as client:
-
-        async def paused() -> bool:
-            session = (await client.get(f"/sessions/{session_id}")).json()
-            return bool(session["state"] == "paused")
-
-        await wait_until(paused, 60, f"{session_id} being paused", interval=0.5)
 
 
 def running(installation: Installation) -> list[str]:
