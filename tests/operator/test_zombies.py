@@ -41,8 +41,11 @@ async def test_a_session_whose_pod_is_terminating_for_ever_has_another(
     stuck = await kube.get("pods", first["name"])
     assert stuck["metadata"]["deletionTimestamp"]
     # It still carries the session's name and is neither counted nor found again.
-    claimed = await kube.until(POOLS, "default", lambda item: item["status"].get("claimed") == 1)
-    assert claimed["status"]["warm"] == 2
+
+    def counted_right(found: Object) -> bool:
+        return (found["status"].get("claimed"), found["status"].get("warm")) == (1, 2)
+
+    await kube.until(POOLS, "default", counted_right)
     await kube.merge("pods", first["name"], LET_GO)
     assert (await settled(kube, ["one"], 2))[0]["status"]["pod"] == found["status"]["pod"]
 
