@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 import redis.asyncio
+from lightkube import AsyncClient, KubeConfig
 
 from conftest import ROOT
 from csp_controlplane.domain.principal import Principal
 from csp_controlplane.errors import Conflict
+from csp_controlplane.runtime.kubernetes.api import KubernetesApi
 from csp_controlplane.sessions.service import SessionService
 from csp_controlplane.store.database import Database
 from csp_crds import names
 from support.apiserver import ApiServer
-from support.cluster import write_keys
+from support.cluster import new_api, write_keys
 from support.kube import SESSIONS, Kube, Object, condition, is_true, session
 from support.planes import ADDRESS, ALICE, TENANT, Planes, PlayedPod, take_pod
 from support.sessions import new_session
@@ -170,6 +172,19 @@ async def test_a_resource_that_went_while_nobody_looked_pauses_its_session(
 
 
 # ---- with a namespace or the kind itself removed
+
+
+async def test_a_place_takes_no_sessions_when_the_rights_there_went_before_it(
+    api_server: ApiServer, kube: Kube
+) -> None:
+    """They are in the namespace, and its removal may come to them first."""
+    config = KubeConfig.from_file(api_server.kubeconfig("without-rights", ())).get()
+    for api, takes in (
+        (new_api(api_server), True),
+        (KubernetesApi(AsyncClient(config=config)), False),
+    ):
+        assert await api.takes_sessions(kube.namespace) is takes
+        await api.close()
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ class Rejected(Exception):
 
 
 class Unwelcome(Rejected):
-    """The namespace or the kind is about to be gone and takes nothing new."""
+    """The namespace or the kind is about to be gone and takes nothing new from here."""
 
 
 class Expired(Exception):
@@ -222,7 +222,8 @@ def _meaning(code: int | None, reason: str | None, message: str | None) -> Excep
             return Exists(text) if reason == "AlreadyExists" else Conflicts(text)
         case 410:
             return Expired(text)
-        case 403 if "being terminated" in text:
+        # The right to create is in the namespace, and may go before what it is about.
+        case 403 if "being terminated" in text or " cannot create resource " in text:
             return Unwelcome(text)
         case 405:
             return Unwelcome(text)

@@ -14,7 +14,13 @@ from typing import Any
 
 import structlog
 
-from csp_controlplane.runtime.kubernetes.api import Absent, Expired, KubernetesApi, Resource
+from csp_controlplane.runtime.kubernetes.api import (
+    Absent,
+    Expired,
+    KubernetesApi,
+    Rejected,
+    Resource,
+)
 from csp_controlplane.runtime.protocol import RuntimeUnavailable
 
 log = structlog.get_logger(__name__)
@@ -152,7 +158,7 @@ class Mirror:
                 # A server that has just started may not know the kind yet.
                 if absences > ABSENCES:
                     self._drop_all(namespace)
-            except RuntimeUnavailable as error:
+            except (RuntimeUnavailable, Rejected) as error:
                 self._lost(namespace, str(error))
             except Exception as error:  # a mirror that stops would leave every session blind
                 log.exception("watch_failed", namespace=namespace)
