@@ -45,7 +45,9 @@ async def test_claims_warm_and_cold_and_what_they_took(
     await kube.create(POOLS, pool())
     await full(kube, 2)
     await counted(operator, "csp_operator_refill_seconds_count", 2)
+    warm = f'csp_operator_pool_pods{{namespace="{kube.namespace}",pool="default",state="warm"}}'
     for name in ("one", "two", "three"):
+        await counted(operator, warm, 2)  # it may hear of a pod later than this test
         await kube.create(SESSIONS, session(name))
         await kube.until(SESSIONS, name, bound)
         await full(kube, 2)

@@ -19,6 +19,8 @@ from csp_operator.decide.pool_status import trouble_of
 from csp_operator.views import PodView, PoolView
 
 BACKOFF_CAP_S = 300.0
+OUTDATED = "outdated"
+"""Why an idle session's pod is dropped while it could go on."""
 _LOST = "PodLost"
 _WAITING = "WaitingForWarmPod"
 _USUAL = ("Claiming", "Looking", "PodStarting", _LOST, "NotAccepted")
@@ -180,7 +182,7 @@ def _ended(facts: SessionFacts, usable: Sequence[PodView]) -> tuple[tuple[PodVie
     def why(pod: PodView) -> str:
         if pod.uid == facts.session.release:
             return "released"
-        return "outdated" if pod.alive else "ended"
+        return OUTDATED if pod.alive else "ended"
 
     return tuple((pod, why(pod)) for pod in facts.pods if pod.uid not in alive and not pod.deleting)
 

@@ -16,6 +16,7 @@ from csp_operator.decide.plan import Knobs, Note, Says, SessionFacts, SessionPla
 from csp_operator.decide.pool_status import trouble_of
 from csp_operator.decide.session_status import apply_body, is_written, start_of, status_of
 from csp_operator.decide.sessions import (
+    OUTDATED,
     bound_to,
     decide_session,
     finish,
@@ -67,6 +68,7 @@ class SessionReconciler:
         waited = pool is not None and self._core.wait_no_more(name, pool)
         claimed = False
         if plan.acquire:
+            plan = await self._give_up_outdated(plan)
             plan = await self._acquire(facts, plan, since, waited)
             claimed = plan.phase == "Bound"
         written = await self._write(session, plan)
@@ -77,6 +79,13 @@ class SessionReconciler:
         for pod, why in plan.drop:
             await self._core.delete_pod(pod, why)
         await self._finish_up(session, plan)
+
+    async def _give_up_outdated(self, plan: SessionPlan) -> SessionPlan:
+        """A worker that nobody has given up yet ends before the session has another."""
+        for pod, why in plan.drop:
+            if why == OUTDATED:
+                await self._core.delete_pod(pod, why)
+        return replace(plan, drop=tuple(one for one in plan.drop if one[1] != OUTDATED))
 
     def _facts(self, session: SessionView, known_gone: str | None = None) -> SessionFacts:
         return SessionFacts(
