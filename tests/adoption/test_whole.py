@@ -224,8 +224,12 @@ async def test_an_idle_session_gives_its_pod_back_and_wakes_with_its_files(whole
     rested = await whole.until("one", is_true("Suspended"), "the session being paused")
     assert rested["metadata"]["annotations"][names.PAUSED] == "true"
     assert "pod" not in rested["status"]
-    pods = await whole.cluster.kube.pods(session=rested["metadata"]["uid"])
-    assert all("deletionTimestamp" in pod["metadata"] for pod in pods)
+
+    async def given_back() -> bool:
+        pods = await whole.cluster.kube.pods(session=rested["metadata"]["uid"])
+        return all("deletionTimestamp" in pod["metadata"] for pod in pods)
+
+    await wait_until(given_back, LONG_S, "the end of the pod, which follows its status")
     await whole.ask(session_id, tool("Bash", command="cat file"))
     await whole.turns(session_id, 2)
     results = await whole.texts(session_id, "agent.tool_result")

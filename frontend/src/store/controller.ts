@@ -6,7 +6,6 @@ import { api, isStatus } from "../api/client";
 import type { Ended } from "../api/closing";
 import { NetworkError, wordsFor } from "../api/errors";
 import type { LogEvent } from "../api/events";
-
 import { type Connection, type ServerMessage, SessionSocket } from "../api/socket";
 import type { Session, SessionUpdate } from "../api/types";
 import { PAGE } from "../early/requests";

@@ -13,6 +13,7 @@ from datetime import datetime
 
 import structlog
 
+from csp_controlplane.runtime.kubernetes.api import Rejected
 from csp_controlplane.runtime.kubernetes.runtime import KubernetesRuntime
 from csp_controlplane.runtime.protocol import RuntimeUnavailable
 
@@ -34,8 +35,8 @@ class Heartbeat:
             if self._runtime.mirror.synced:
                 try:
                     await self._runtime.api.renew(*place, self._now())
-                except RuntimeUnavailable as error:
-                    log.info("heartbeat_not_sent", error=str(error))
+                except (RuntimeUnavailable, Rejected) as error:
+                    log.warning("heartbeat_not_sent", error=str(error))
                 except Exception:  # whatever it is, the next one may arrive
-                    log.exception("heartbeat_refused")
+                    log.exception("heartbeat_failed")
             await asyncio.sleep(settings.heartbeat_seconds)

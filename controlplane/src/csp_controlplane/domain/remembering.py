@@ -6,12 +6,13 @@ facts, through the SDK's mirror, and a worker that is killed takes along what th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import orjson
 
-_USER = '"user"'
+_UUIDS = re.compile(r'"uuid": ?"([^"]+)"')
 
 
 class Told(NamedTuple):
@@ -37,21 +38,20 @@ def forgotten(turns: Sequence[Told], lines: Sequence[str]) -> Forgotten:
     """`lines`: of the main transcript, in order. A message of which nothing came may never have
     reached the CLI, and is not missed."""
     prompts = {turn.prompt for turn in turns if turn.prompt}
+    if not prompts:
+        return Forgotten(0, 0)
+    # A long transcript is not taken apart for the few lines that are looked for.
     places = {
         uuid: place
         for place, line in enumerate(lines)
-        if _USER in line and (uuid := _uuid(line)) in prompts
+        if not prompts.isdisjoint(_UUIDS.findall(line)) and (uuid := _uuid(line)) in prompts
     }
     missing = sum(bool(turn.prompt) and turn.acted and turn.prompt not in places for turn in turns)
     known = [place for place, turn in enumerate(turns) if turn.prompt in places]
     if not known:
         return Forgotten(missing, 0)
     first = known[0]
-    told = sum(
-        turn.texts
-        for turn in turns[first:]
-        if not turn.prompt or turn.prompt in places
-    )  # fmt: skip
+    told = sum(turn.texts for turn in turns[first:] if not turn.prompt or turn.prompt in places)
     remembered = sum(map(_texts, lines[places[turns[first].prompt] :]))
     return Forgotten(missing, max(0, told - remembered))
 
