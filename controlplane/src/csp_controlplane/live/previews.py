@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +34,8 @@ class OpenPreviews:
     def __init__(self) -> None:
         self._open: dict[str, _Open] = {}
         self._bytes = 0
-        self._settled: deque[str] = deque(maxlen=REMEMBERED)
+        # Nothing at all in a session that rests: there are thousands of them.
+        self._settled: tuple[str, ...] = ()
 
     def add(self, pieces: Iterable[Piece]) -> list[Piece]:
         """Keeps the pieces; returns those that are new (a re-attached worker repeats itself)."""
@@ -63,7 +63,7 @@ class OpenPreviews:
 
     def settle(self, event_id: str) -> None:
         """The fact has come: what is late of its preview is shown to nobody."""
-        self._settled.append(event_id)
+        self._settled = (*self._settled[1 - REMEMBERED :], event_id)
         self.drop(event_id)
 
     def drop(self, event_id: str) -> bool:
